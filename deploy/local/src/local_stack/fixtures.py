@@ -1,0 +1,107 @@
+"""A pytest plugin: real PostgreSQL and real Kafka for tests that ask, and nothing for tests that do not.
+
+Each test session has parts of its own, in `.veche/test/<session>/`, so that several sessions run side by side and a
+test may kill its broker. What a killed session left behind is ended and removed by the next one.
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import pytest
+
+from local_stack.parts import Part
+from local_stack.places import Home, project_root
+from local_stack.stack import Wishes, down, up
+from local_stack.state import State
+
+if TYPE_CHECKING:
+    from shared_chassis.postgres import ServiceDatabase
+
+
+def _tests_directory() -> Path:
+    return project_root(Path.cwd()) / ".veche" / "test"
+
+
+def _owned(directory: Path) -> TextIO | None:
+    """Take a session's directory; None while the session that made it lives."""
+    lock = (directory / "owner").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _discard(directory: Path) -> None:
+    for part in directory.iterdir():
+        if part.is_dir():
+            down(_home(part))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _home(path: Path) -> Home:
+    return Home.at(path, jars=project_root(Path.cwd()) / ".veche" / "kafka" / "libs")
+
+
+@pytest.fixture(scope="session")
+def stack_directory() -> Iterator[Path]:
+    """Give this session a directory for its stacks; at the end whatever still runs in it is stopped, and it is removed."""
+    tests = _tests_directory()
+    tests.mkdir(parents=True, exist_ok=True)
+    for left in tests.iterdir():
+        if left.is_dir() and (lock := _owned(left)) is not None:
+            _discard(left)
+            lock.close()
+    directory = tests / uuid.uuid4().hex[:12]
+    directory.mkdir()
+    lock = _owned(directory)
+    yield directory
+    _discard(directory)
+    if lock is not None:
+        lock.close()
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)  # noqa: T201  pytest shows it with a failing test
+
+
+def _start(directory: Path, part: Part) -> State:
+    directory.mkdir()
+    wishes = Wishes(cities=project_root(Path.cwd()) / "cities", environment=dict(os.environ))  # noqa: TID251  tests stand at the edge
+    return up(_home(directory), wishes, say=_say, wanted=(part,), parts_only=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url(request: pytest.FixtureRequest) -> str:
+    """Give the administrator's URL of a running PostgreSQL: yours by DATABASE_URL, else one of this session's own."""
+    yours = os.environ.get("DATABASE_URL")  # noqa: TID251  tests stand at the edge
+    if yours:
+        return yours
+    directory: Path = request.getfixturevalue("stack_directory")
+    return _start(directory / "postgres", "postgres").admin_url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
+    """Give the address of a running Kafka: yours by KAFKA_BOOTSTRAP_SERVERS, else one of this session's own."""
+    yours = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")  # noqa: TID251  tests stand at the edge
+    if yours:
+        return yours
+    directory: Path = request.getfixturevalue("stack_directory")
+    return _start(directory / "kafka", "kafka").bootstrap
+
+
+@pytest.fixture
+def database(postgres_admin_url: str) -> "ServiceDatabase":
+    """Give a fresh database with the chassis' tables and the keyring, for a service whose name nobody else has."""
+    from shared_chassis.postgres import migrate
+
+    service = f"sample_{uuid.uuid4().hex[:8]}"  # noqa: TID251  a name for this test alone
+    return migrate(postgres_admin_url, service=service, package=None, secret="of the tests")

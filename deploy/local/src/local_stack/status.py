@@ -1,0 +1,105 @@
+"""How every process of a stack fares: whether it runs and answers, since when, and how often it was restarted."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from local_stack import answers, kafka, postgres
+from local_stack.parts import EVERY_PART, trouble
+from local_stack.places import Home
+from local_stack.processes import marks
+from local_stack.services import SERVICES
+from local_stack.state import State, load_running, save
+from local_stack.supervision import ProgramInfo, Supervisor
+from local_stack.watch import restarts
+
+Condition = Literal["running", "not ready", "starting", "stopped", "down", "yours", "unreachable"]
+GOOD: frozenset[Condition] = frozenset({"running", "yours"})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one process fares; `uptime` in seconds; `said` is what is wrong."""
+
+    name: str
+    condition: Condition
+    address: str
+    pid: int | None = None
+    uptime: int | None = None
+    restarts: int = 0
+    said: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return self.condition in GOOD
+
+
+def status(home: Home) -> list[Standing]:
+    """Tell how everything that belongs to this stack fares.
+
+    Raises:
+        NotUp: nothing was started in this home.
+
+    """
+    state = load_running(home)
+    supervisor = Supervisor(home)
+    if supervisor.pid() is None:
+        return [Standing("supervisor", "down", str(home.socket), said="was killed; `veche up` starts everything again")]
+    save(home, state.model_copy(update={"pids": marks(supervisor)}))
+    infos, ended = supervisor.programs(), restarts(home)
+    told = _yours(state)
+    for name in sorted(infos, key=_order):
+        told.append(_standing(state, infos[name], ended.get(name, 0)))
+    return told
+
+
+def _yours(state: State) -> list[Standing]:
+    """Tell of what the stack uses and did not start."""
+    found = []
+    if not state.embedded_postgres:
+        said = postgres.trouble(state.admin_url)
+        found.append(Standing("postgres", "unreachable" if said else "yours", postgres.without_password(state.admin_url), said=said))
+    if not state.embedded_kafka:
+        said = kafka.trouble(state.bootstrap)
+        found.append(Standing("kafka", "unreachable" if said else "yours", state.bootstrap, said=said))
+    return found
+
+
+def _order(name: str) -> int:
+    names = [*EVERY_PART, *(process for service in SERVICES for process in service.processes)]
+    return names.index(name) if name in names else len(names)
+
+
+def _standing(state: State, info: ProgramInfo, ended: int) -> Standing:
+    condition, said = _condition(state, info)
+    running = info.pid or None
+    return Standing(
+        name=info.name,
+        condition=condition,
+        address=_address(state, info.name),
+        pid=running,
+        uptime=max(0, info.now - info.start) if running else None,
+        restarts=ended,
+        said=said,
+    )
+
+
+def _condition(state: State, info: ProgramInfo) -> tuple[Condition, str | None]:
+    if info.statename in {"STARTING", "BACKOFF"}:
+        return "starting", info.spawnerr or None
+    if info.statename != "RUNNING":
+        return ("stopped" if info.statename == "STOPPED" else "down"), info.spawnerr or None
+    said = _trouble(state, info.name)
+    return ("not ready" if said else "running"), said
+
+
+def _trouble(state: State, name: str) -> str | None:
+    for part in EVERY_PART:
+        if part == name:
+            return trouble(state, part)
+    return answers.trouble(f"{state.urls[name]}/readyz") if name in state.urls else None
+
+
+def _address(state: State, name: str) -> str:
+    addresses = {"postgres": postgres.without_password(state.admin_url), "kafka": state.bootstrap, "oidc": state.issuer}
+    return addresses.get(name) or state.urls.get(name, "")

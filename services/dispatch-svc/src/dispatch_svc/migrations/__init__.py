@@ -1,0 +1,1 @@
+"""The tables of dispatch-svc's own read models, as plain SQL."""

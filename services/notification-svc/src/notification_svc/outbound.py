@@ -1,0 +1,178 @@
+"""The world outside: the texts people read, and the outbox they leave by, one file a message named by its id."""
+
+import os
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from importlib import resources
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+
+LAST_RESORT: Final = "en"
+"""The language of those whose own, and whose city's, has no templates."""
+
+LINE: Final = 76
+"""The most characters in a line of a message."""
+
+_FILE = re.compile(r"(?P<template>[a-z_]+)\.(?P<language>[a-z]{2,3})\.txt\.j2")
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """How a language writes a moment; `months` in the form they stand in there, from the first."""
+
+    pattern: str
+    months: str
+
+
+MOMENTS: Final[Mapping[str, Calendar]] = {
+    "ru": Calendar(
+        "{time} {day} {month} {year} года",
+        "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+    ),
+    "tt": Calendar(
+        "{year} елның {day} {month}, {time}",
+        "гыйнвары феврале марты апреле мае июне июле августы сентябре октябре ноябре декабре",
+    ),
+    "en": Calendar(
+        "{time} on {day} {month} {year}",
+        "January February March April May June July August September October November December",
+    ),
+    "es": Calendar(
+        "el {day} de {month} de {year} a las {time}",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    ),
+}
+
+
+def moment(at: datetime, language: str, zone: ZoneInfo) -> str:
+    """Write a moment as people of a city and a language do: to the minute, in the city's time."""
+    calendar, local = MOMENTS[language], at.astimezone(zone)
+    month = calendar.months.split()[local.month - 1]
+    return calendar.pattern.format(time=f"{local:%H:%M}", day=local.day, month=month, year=local.year)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a person reads."""
+
+    subject: str
+    body: str
+
+
+class Texts:
+    """The templates, in every language they exist in; a variable a template misses is an error, never a gap in a letter."""
+
+    def __init__(self) -> None:
+        files = [_FILE.fullmatch(entry.name) for entry in resources.files(__package__ or "").joinpath("templates").iterdir()]
+        self.written = frozenset((file["template"], file["language"]) for file in files if file is not None)
+        self.languages = frozenset(language for _, language in self.written)
+        self._environment = Environment(
+            loader=PackageLoader(__package__ or ""),
+            undefined=StrictUndefined,
+            autoescape=select_autoescape(["html"]),  # these are plain texts
+            auto_reload=False,
+        )
+        self._environment.filters["moment"] = _moment
+
+    def language_for(self, wanted: str | None, default: str) -> str:
+        """Choose the language to write in: the person's, else the city's own, else English."""
+        return next((each for each in (wanted or default, default) if each in self.languages), LAST_RESORT)
+
+    def message(self, template: str, language: str, zone: ZoneInfo, facts: Mapping[str, object]) -> Text:
+        """Write a message: the template's first line is the subject, its paragraphs are the body.
+
+        Raises `jinja2.UndefinedError` when the facts lack something the template says.
+        """
+        subject, _, body = self._render(template, language, zone, facts).partition("\n")
+        paragraphs = [textwrap.fill(part, LINE, break_long_words=False) for part in re.split(r"\n{2,}", body.strip())]
+        return Text(" ".join(subject.split()), "\n\n".join(paragraphs) + "\n")
+
+    def sentence(self, template: str, language: str, zone: ZoneInfo, facts: Mapping[str, object]) -> str:
+        """Write a single sentence."""
+        return " ".join(self._render(template, language, zone, facts).split())
+
+    def _render(self, template: str, language: str, zone: ZoneInfo, facts: Mapping[str, object]) -> str:
+        written = self._environment.get_template(f"{template}.{language}.txt.j2")
+        return written.render({**facts, "language": language, "zone": zone})
+
+
+@pass_context
+def _moment(context: Context, at: datetime) -> str:
+    """Let a template write a moment in its own language."""
+    return moment(at, context["language"], context["zone"])
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message ready to go: `message` and `person` are ids, `email` the opened address if there is one, `date` the event's."""
+
+    message: UUID
+    person: UUID
+    email: str | None
+    date: datetime
+    language: str
+    text: Text
+
+
+def compose(letter: Letter, domain: str) -> bytes:
+    """Write a letter as RFC 5322 text: the same letter gives the same bytes.
+
+    `domain` names the city's mail. Who has no usable e-mail address is addressed by pseudonym, under a domain that never exists
+    (RFC 2606).
+    """
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(addr_spec=f"no-reply@{domain}")
+    mail["To"] = _addressee(letter)
+    mail["Subject"] = letter.text.subject
+    mail["Date"] = letter.date
+    mail["Message-ID"] = f"<message-{letter.message}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(letter.text.body, cte="8bit")
+    mail["Content-Language"] = letter.language
+    return mail.as_bytes()
+
+
+def _addressee(letter: Letter) -> Address:
+    name, _, domain = (letter.email or "").strip().rpartition("@")
+    try:
+        return Address(addr_spec=f"{name}@{domain.encode('idna').decode()}")
+    except (MessageError, ValueError, IndexError):
+        return Address(addr_spec=f"person-{letter.person}@person.invalid")
+
+
+class Outbox:
+    """A directory of letters; each stands in it whole or not at all.
+
+    Letters are spread over 256 folders by the first two hex digits of their id.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path_of(self, message: UUID) -> Path:
+        """Say where a message's file is."""
+        return self.directory / message.hex[:2] / f"message-{message}.eml"
+
+    def write(self, message: UUID, letter: bytes) -> Path:
+        """Put a letter into the outbox; the same one again takes its own place. It is on disk when this returns."""
+        path = self.path_of(message)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        with unfinished.open("wb") as file:
+            file.write(letter)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        return path

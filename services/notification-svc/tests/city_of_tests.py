@@ -1,0 +1,177 @@
+"""A small city and what happens in it: the service wired by hand, and facts of a request and its case as others state them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from notification_svc import views, worker
+from notification_svc.application import Context
+from notification_svc.outbound import Outbox, Texts
+from shared_chassis.keyring import Keyring
+from shared_chassis.mapper import EventMapper
+from shared_chassis.postgres import Database, ServiceDatabase, migrate, role_password, role_url
+from shared_chassis.recorder import Recorder
+from shared_chassis.store import Store
+from shared_city import City, ServiceType
+from shared_events.catalogue import CATALOGUE
+from shared_events.dispatch import (
+    CaseClosed,
+    DeadlineBreached,
+    Holder,
+    RequestAssigned,
+    RoutingFailed,
+    RoutingInputs,
+    WorkReportedDone,
+)
+from shared_events.envelope import Envelope, Received, Recorded
+from shared_events.event import Event
+from shared_events.ids import case_stream, derive, request_stream
+from shared_events.request import CompletionProposed, Location, RequestClosed, RequestRegistered, RequestSubmitted
+
+SECRET = "only-for-tests"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+KAZAN = City(
+    slug="kazan",
+    names={"ru": "Казань", "tt": "Казан", "en": "Kazan"},
+    version="1",
+    timezone=ZoneInfo("Europe/Moscow"),
+    languages=("ru", "tt", "en"),
+    default_language="ru",
+    register_prefix="KZN",
+    service_types=(
+        ServiceType(code="pothole", names={"ru": "Яма на дороге", "tt": "Юлдагы чокыр", "en": "Pothole"}, group="roads"),
+        ServiceType(
+            code="burst-pipe", names={"ru": "Прорыв трубы", "tt": "Торба тишелү", "en": "Burst pipe"}, group="water", emergency=True
+        ),
+    ),
+)
+CITIES: Mapping[str, City] = {"kazan": KAZAN}
+
+
+@contextmanager
+def fresh_database(admin_url: str) -> Iterator[ServiceDatabase]:
+    """Lend a migrated database of the service, with its rights on the keyring."""
+    service = f"notification_{uuid4().hex[:8]}"
+    yield migrate(admin_url, service, "notification_svc", SECRET, keyring_rights=("create_key", "open_keys"))
+    with psycopg.connect(admin_url, autocommit=True, dbname="keyring") as connection:
+        connection.execute(f"DROP OWNED BY {service}".encode())
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {service} WITH (FORCE)".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {service}".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {service}_owner".encode())
+
+
+def open_context(service: ServiceDatabase, outbox: Path, lease: timedelta = timedelta(minutes=15), pool_size: int = 8) -> Context:
+    """Wire the use cases over a database."""
+    database = Database(service.app_url, service.service, pool_size)
+    keyring_url = role_url(service.app_url, service.service, role_password(SECRET, service.service), "keyring")
+    keyring = Keyring(keyring_url, b"k" * 32)
+    mapper = EventMapper(CATALOGUE, "/notification-svc", keyring)
+    return Context(
+        store=Store(database, Recorder(database, views.PROJECTION), mapper),
+        database=database,
+        keyring=keyring,
+        cities=CITIES,
+        texts=Texts(),
+        outbox=Outbox(outbox),
+        lease=lease,
+        mail_domain="kazan.invalid",
+    )
+
+
+def hear(context: Context, received: Received) -> None:
+    """Do with a fact what the consumer does: the reaction, then the fold."""
+    kind = type(received.fact)
+    if kind in worker.REACTIONS:
+        worker.REACTIONS[kind](context, received)
+    if kind in views.FOLDS:
+        statement = views.FOLDS[kind](received)
+        context.database.execute(statement.sql, statement.params)
+
+
+def said(stream_id: str, version: int, fact: Event, at: datetime = NOON) -> Received:
+    """State a fact as another service published it; the same place in a stream is the same event."""
+    request = UUID(stream_id[-36:])
+    envelope = Envelope(
+        derive(stream_id, version), "/elsewhere", fact.TYPE, at, at, "service:elsewhere", request, derive(stream_id, version, "why")
+    )
+    return Received(Recorded(stream_id, version, envelope, fact), version)
+
+
+def submitted(request: UUID, person: UUID | None, language: str = "tt", email: str | None = None, **more: str) -> Received:
+    """State that a request was submitted, its e-mail address as given (sealed, in real life)."""
+    fact = RequestSubmitted(
+        city=more.get("city", "kazan"),
+        channel="web",
+        service_type=more.get("service_type", "pothole"),
+        location=Location(district=more.get("district", "vakhitovsky")),
+        person=person,
+        language=language,
+        email=email,
+    )
+    return said(request_stream(request), 1, fact)
+
+
+def registered(request: UUID, **more: str) -> Received:
+    """State that it has a number."""
+    fact = RequestRegistered(
+        number="KZN-2026-0000001",
+        city="kazan",
+        service_type=more.get("service_type", "pothole"),
+        district=more.get("district", "vakhitovsky"),
+    )
+    return said(request_stream(request), 2, fact)
+
+
+def completion_proposed(request: UUID) -> Received:
+    """State that the resident is asked, for a day."""
+    fact = CompletionProposed(
+        round=1,
+        organisation="organisation-kazan-roads",
+        evidence=(),
+        consent_due=NOON + timedelta(days=1),
+        policy_version="1",
+        calendar="kazan",
+        calendar_version="1",
+    )
+    return said(request_stream(request), 3, fact)
+
+
+def closed(request: UUID) -> Received:
+    """State that it is over."""
+    return said(request_stream(request), 4, RequestClosed(outcome="done"))
+
+
+def routing_failed(request: UUID, version: int = 2, service_type: str = "pothole") -> Received:
+    """State that nobody is responsible."""
+    inputs = RoutingInputs(city="kazan", service_type=service_type, district="vakhitovsky", building=None, at=NOON)
+    return said(case_stream(request), version, RoutingFailed(reason="nobody_responsible", inputs=inputs))
+
+
+def assigned(request: UUID, version: int = 3) -> Received:
+    """State that a dispatcher found somebody."""
+    fact = RequestAssigned(organisation="organisation-kazan-roads", round=1, by="dispatcher")
+    return said(case_stream(request), version, fact)
+
+
+def breached(request: UUID, version: int = 4) -> Received:
+    """State that a term has passed."""
+    holder = Holder(kind="organisation", organisation="organisation-kazan-roads")
+    return said(case_stream(request), version, DeadlineBreached(stage="accept", round=1, due=NOON, holder=holder))
+
+
+def reported_done(request: UUID, version: int = 5) -> Received:
+    """State that the work is done."""
+    fact = WorkReportedDone(organisation="organisation-kazan-roads", round=1, evidence=())
+    return said(case_stream(request), version, fact)
+
+
+def case_closed(request: UUID, version: int = 6) -> Received:
+    """State that the case is over."""
+    return said(case_stream(request), version, CaseClosed(outcome="done"))

@@ -1,0 +1,31 @@
+"""The service over a fresh database of its own, with a city of two service types and an outbox in a temporary folder."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared_chassis.postgres import ServiceDatabase
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import city_of_tests as city
+
+from notification_svc.application import Context
+
+
+@pytest.fixture
+def service_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+    """A migrated database, dropped afterwards."""
+    with city.fresh_database(postgres_admin_url) as database:
+        yield database
+
+
+@pytest.fixture
+def context(service_database: ServiceDatabase, tmp_path: Path) -> Iterator[Context]:
+    """What the use cases work with, as the application's role."""
+    opened = city.open_context(service_database, tmp_path / "outbox")
+    yield opened
+    opened.database.close()
+    opened.keyring.close()

@@ -1,0 +1,53 @@
+"""What happens here when others speak, and when silence has lasted its term."""
+
+from uuid import UUID
+
+from request_svc import application
+from request_svc.application import SERVICE, Context
+from request_svc.domain.refusal import RequestError, TermNotOverError
+from request_svc.domain.request import SILENT_CONSENT
+from shared_chassis.consumer import Invalid, Reactions, Transient
+from shared_chassis.store import Command
+from shared_chassis.timer import DueTimer, TimerReactions
+from shared_events.dispatch import WorkReportedDone
+from shared_events.envelope import Received
+from shared_events.ids import uuid_of
+
+
+def when_work_is_reported_done_ask_the_resident(context: Context, received: Received) -> None:
+    """Propose completion; the term of silence runs from the report's own time.
+
+    Only what this service submitted and registered is ever worked on: a report about anything else needs a person to look.
+    """
+    command = Command.because_of(received, "propose-completion", SERVICE)
+    reported = received.fact
+    if not isinstance(reported, WorkReportedDone):
+        raise Invalid(f"A report is expected here, not a {type(reported).__name__}.")
+    try:
+        application.propose_completion(context, _request(received), reported, received.envelope.time, command)
+    except RequestError as error:
+        raise Invalid(str(error)) from error
+
+
+def when_silence_has_lasted_its_term_accept_the_work(context: Context, timer: DueTimer) -> None:
+    """Close the request by silent consent; a clock that was set back meanwhile lets the resident have the time."""
+    command = Command.of_timer(timer, SERVICE)
+    try:
+        application.deem_accepted(context, timer.stream_id, int(timer.payload["round"]), command)
+    except TermNotOverError as error:
+        raise Transient(str(error)) from error
+
+
+REACTIONS: Reactions[Context] = {WorkReportedDone: when_work_is_reported_done_ask_the_resident}
+"""What is heard of dispatch-svc; the rest of its facts only fold into the status of a request."""
+
+TIMERS: TimerReactions[Context] = {SILENT_CONSENT: when_silence_has_lasted_its_term_accept_the_work}
+"""What happens when a timer is due."""
+
+
+def _request(received: Received) -> UUID:
+    """Give the uuid of the request a case is of."""
+    request = uuid_of(received.stream_id)
+    if request is None:
+        raise Invalid(f"{received.stream_id} is not the stream of a case.")
+    return request

@@ -1,0 +1,43 @@
+"""Hearing other services: each event takes effect exactly once, in its stream's order; a bad one stops only its stream.
+
+A service gives a `Consumer` two dictionaries: `Reactions` (when X then Y, by the same use case as the API) and `Folds` (X is
+one statement in a view of others' facts). Events come at least once; those at or below the position kept are skipped.
+"""
+
+from shared_chassis.consumer.group import Consumer
+from shared_chassis.consumer.position import (
+    Again,
+    Fenced,
+    Parked,
+    Place,
+    Position,
+    Positions,
+    PostgresPositions,
+    Settled,
+    Status,
+    Step,
+    Waiting,
+    behind,
+)
+from shared_chassis.consumer.reaction import Early, Folds, Invalid, Reactions, Transient
+
+__all__ = [
+    "Again",
+    "Consumer",
+    "Early",
+    "Fenced",
+    "Folds",
+    "Invalid",
+    "Parked",
+    "Place",
+    "Position",
+    "Positions",
+    "PostgresPositions",
+    "Reactions",
+    "Settled",
+    "Status",
+    "Step",
+    "Transient",
+    "Waiting",
+    "behind",
+]

@@ -1,0 +1,49 @@
+"""What a service does when others speak, and the three words in which a reaction may refuse."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import psycopg
+from eventsourcing.persistence import InterfaceError, OperationalError
+
+from shared_chassis.recorder import Conflict
+from shared_chassis.view import Statement
+from shared_events.envelope import Received
+from shared_events.event import Event
+
+C = TypeVar("C")
+
+Reactions = Mapping[type[Event], Callable[[C, Received], None]]
+"""Event type → what the service then does, given its context. Repeating it is harmless: its command id follows from the event."""
+
+Folds = Mapping[type[Event], Callable[[Received], Statement]]
+"""Event type → the one statement it is in a view of others' facts. Repeating it is harmless."""
+
+
+class Transient(Exception):  # noqa: N818 - a word to the consumer, not a fault
+    """Not now: the world is not ready. The event is tried again in its place; other partitions go on."""
+
+
+class Invalid(Exception):  # noqa: N818 - a word to the consumer, not a fault
+    """Not ever by itself: a person must look. The event is parked and later ones of its key wait behind it."""
+
+
+class Early(Exception):  # noqa: N818 - a word to the consumer, not a fault
+    """Not yet: the event is about a stream that is not known here so far. It waits for that stream's arrival."""
+
+    def __init__(self, awaits: str) -> None:
+        super().__init__(f"{Early.__doc__} ({awaits})")
+        self.awaits = awaits
+
+
+TROUBLE = (
+    Transient,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    OperationalError,
+    InterfaceError,
+    Conflict,
+    ConnectionError,
+    TimeoutError,
+)
+"""Errors of the world around, never of the event: it is tried again in its place."""

@@ -1,0 +1,1 @@
+"""The chassis' own tables, as plain SQL files applied in name order."""

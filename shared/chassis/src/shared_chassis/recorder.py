@@ -1,0 +1,354 @@
+"""The append: what one or many commands decided becomes one PostgreSQL transaction, in commit order, exactly once.
+
+Inside it, in this order: the append lock; command ids; stream heads and verdicts; INSERT; own views; timers; COMMIT, then NOTIFY.
+"""
+
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from time import perf_counter
+from typing import Any, LiteralString
+from uuid import UUID
+
+import orjson
+import psycopg
+from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder
+from psycopg import Connection, errors
+from psycopg.rows import DictRow
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from shared_chassis.metric import APPEND_BATCH, APPEND_SECONDS
+from shared_chassis.postgres import Database
+from shared_chassis.stream import Cancel, Set, timer_id
+from shared_chassis.view import Projection, project
+from shared_events.envelope import Recorded
+
+STALE_AFTER = timedelta(seconds=5)
+MOST_IN_ONE_COMMIT = 256
+TABLE = "stored_events"
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(table)s, 0)), rule_now() AS now"
+CLOCK = "SELECT rule_now() AS now"
+KNOWN: LiteralString = """
+    SELECT command_id, stream_id, first_version, count, actor, body_hash FROM command WHERE command_id = ANY (%(commands)s)
+"""
+HEADS: LiteralString = """
+    SELECT wanted.id AS stream_id, coalesce((
+        SELECT e.originator_version FROM stored_events e WHERE e.originator_id = wanted.id
+        ORDER BY e.originator_version DESC LIMIT 1), 0) AS version
+    FROM unnest(%(streams)s::text[]) AS wanted (id)
+"""
+INSERT: LiteralString = """
+    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+    SELECT id, version, topic, state
+    FROM unnest(%(ids)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)b::bytea[])
+        WITH ORDINALITY AS e (id, version, topic, state, place)
+    ORDER BY place
+    RETURNING notification_id
+"""
+REMEMBER: LiteralString = """
+    INSERT INTO command (command_id, stream_id, first_version, count, actor, body_hash, recorded_at)
+    SELECT c.*, %(now)s
+    FROM unnest(%(commands)s::uuid[], %(streams)s::text[], %(firsts)s::bigint[], %(counts)s::int[], %(actors)s::text[],
+        %(hashes)b::bytea[]) AS c
+"""
+SET_TIMERS: LiteralString = """
+    INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload)
+    SELECT id, due_at, stream_id, kind, key, payload::jsonb
+    FROM unnest(%(ids)s::uuid[], %(dues)s::timestamptz[], %(streams)s::text[], %(kinds)s::text[], %(keys)s::text[],
+        %(payloads)s::text[]) AS t (id, due_at, stream_id, kind, key, payload)
+    ON CONFLICT (timer_id) DO UPDATE SET
+        due_at = excluded.due_at, payload = excluded.payload, leased_until = NULL, fired_at = NULL, cancelled_at = NULL
+"""
+CANCEL_TIMERS = "UPDATE timer SET cancelled_at = %(now)s WHERE timer_id = ANY (%(ids)s) AND fired_at IS NULL"
+FIRED = "UPDATE timer SET fired_at = %(now)s WHERE timer_id = ANY (%(ids)s) AND due_at <= %(now)s"  # not one moved meanwhile
+NOTIFY = "SELECT pg_notify(%(channel)s, '')"
+
+
+class DbFunctionsError(RuntimeError):
+    """POSTGRES_ENABLE_DB_FUNCTIONS is set: the library's insert function skips the lock and loses events. Unset it."""
+
+
+class Conflict(Exception):  # noqa: N818 - a verdict the store acts on
+    """Somebody else wrote to this stream in the meantime."""
+
+
+class Stale(Exception):  # noqa: N818 - a verdict the store acts on
+    """Too much time passed between the decision and the commit: decide again by the present clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a command led to when it was first handled."""
+
+    stream_id: str
+    first_version: int
+    count: int
+    actor: str | None
+    body_hash: bytes | None
+
+
+class Repeated(Exception):  # noqa: N818 - a verdict the store acts on
+    """This command was handled before."""
+
+    def __init__(self, known: Known) -> None:
+        super().__init__(Repeated.__doc__)
+        self.known = known
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one command decided, ready to be stored. `now` is the database's time of the decision, None for an importer."""
+
+    command: UUID
+    stream_id: str
+    expected: int
+    recorded: Sequence[Recorded] = ()
+    timers: Sequence[Set | Cancel] = ()
+    fires: UUID | None = None
+    actor: str | None = None
+    body_hash: bytes | None = None
+    now: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One thread's command, while some thread commits it."""
+
+    commit: Commit
+    stored: Sequence[StoredEvent]
+    gate: Lock
+    verdict: Sequence[int] | Exception | None = None
+    leads: bool = False
+
+
+class Recorder(PostgresApplicationRecorder):
+    """The library's recorder with the append replaced whole; reading stays the library's.
+
+    Threads that append at the same time share a commit: the first that finds none running commits its own command with all that
+    queued meanwhile. If such a batch fails, each command is tried alone.
+    """
+
+    def __init__(self, database: Database, projection: Projection | None = None) -> None:
+        if database.datastore.enable_db_functions or "POSTGRES_ENABLE_DB_FUNCTIONS" in os.environ:  # noqa: TID251 - a trap, not a setting
+            raise DbFunctionsError(DbFunctionsError.__doc__)
+        super().__init__(database.datastore, events_table_name=TABLE)
+        self._database = database
+        self._projection: Projection = projection or {}
+        self._lock_key = f"{database.schema}.{TABLE}"
+        self.notify_channel = f"{database.schema}_events"
+        self._mutex = Lock()
+        self._queue: deque[_Waiting] = deque()
+        self._committing = False
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:  # noqa: ANN401 - the library's signature
+        """Append one command's events, with its id, views and timers; positions of the events.
+
+        Raises `Repeated`, `Conflict` or `Stale` (nothing stored), what a view raised, or the library's `OperationalError`.
+        """
+        commit = kwargs.get("commit")
+        if not isinstance(commit, Commit):
+            raise TypeError("Events are appended with a Commit, through the store.")
+        waiting = _Waiting(commit, stored_events, Lock())
+        waiting.gate.acquire()
+        with self._mutex:
+            self._queue.append(waiting)
+            waiting.leads = not self._committing
+            self._committing = True
+        if not waiting.leads:
+            waiting.gate.acquire()
+        if waiting.leads:
+            self._lead()
+        if isinstance(waiting.verdict, Exception):
+            raise waiting.verdict
+        if waiting.verdict is None:
+            raise InterfaceError("The commit ended without a word about this command.")
+        return waiting.verdict
+
+    def _lead(self) -> None:
+        """Commit everything queued, the leader's own command among it; then hand the lead to a waiting thread."""
+        with self._mutex:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_ONE_COMMIT))]
+        try:
+            self._commit_batch(batch)
+        finally:
+            with self._mutex:
+                successor = self._queue[0] if self._queue else None
+                self._committing = successor is not None
+            if successor is not None:
+                successor.leads = True
+                successor.gate.release()
+            for waiting in batch:
+                if not waiting.leads:
+                    waiting.gate.release()
+
+    def _commit_batch(self, batch: Sequence[_Waiting]) -> None:
+        started = perf_counter()
+        verdicts: list[Sequence[int] | Exception]
+        try:
+            verdicts = self._transact([(waiting.commit, waiting.stored) for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - handed to the threads that asked
+            if _waited_for_a_lock(error) or (len(batch) == 1 and not _line_was_lost(error)):
+                verdicts = [error] * len(batch)
+            else:
+                verdicts = [self._alone(waiting) for waiting in batch]
+        for waiting, verdict in zip(batch, verdicts, strict=True):
+            waiting.verdict = verdict
+        APPEND_BATCH.observe(len(batch))
+        APPEND_SECONDS.observe(perf_counter() - started)
+
+    def _alone(self, waiting: _Waiting) -> Sequence[int] | Exception:
+        """Try one command by itself; a lost answer is asked for again, the command id tells whether it was stored."""
+        patient = Retrying(
+            retry=retry_if_exception(_line_was_lost),
+            stop=stop_after_attempt(4),
+            wait=wait_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        )
+        try:
+            return patient(self._transact, [(waiting.commit, waiting.stored)])[0]
+        except Exception as error:  # noqa: BLE001 - handed to the thread that asked
+            return error
+
+    def _transact(self, work: Sequence[tuple[Commit, Sequence[StoredEvent]]]) -> list[Sequence[int] | Exception]:
+        with self.datastore.get_connection() as connection:
+            with connection.pipeline() as pipeline, connection.transaction():
+                now, known, heads = self._under_lock(connection, [commit for commit, _ in work])
+                verdicts: list[Sequence[int] | Exception | None] = []
+                winners: list[tuple[Commit, Sequence[StoredEvent]]] = []
+                for commit, stored in work:
+                    verdict = _judge(commit, now, known, heads)
+                    verdicts.append(verdict)
+                    if verdict is None:
+                        heads[commit.stream_id] = commit.expected + len(stored)
+                        known[commit.command] = _known(commit, len(stored))
+                        winners.append((commit, stored))
+                positions = self._store(connection, winners, now)
+                pipeline.sync()
+            if any(stored for _, stored in winners):
+                connection.execute(NOTIFY, {"channel": self.notify_channel}, prepare=True)
+        placed = iter(positions)
+        return [next(placed) if verdict is None else verdict for verdict in verdicts]
+
+    def _under_lock(
+        self, connection: Connection[DictRow], commits: Sequence[Commit]
+    ) -> tuple[datetime, dict[UUID, Known], dict[str, int]]:
+        """Take the append lock and read what the verdicts need, as of now."""
+        connection.execute(LOCK, {"table": self._lock_key}, prepare=True)
+        clock = connection.execute(CLOCK, prepare=True)
+        ids = connection.execute(KNOWN, {"commands": [commit.command for commit in commits]}, prepare=True)
+        tops = connection.execute(HEADS, {"streams": list({commit.stream_id for commit in commits})}, prepare=True)
+        known = {
+            row["command_id"]: Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
+            for row in ids.fetchall()
+        }
+        heads = {row["stream_id"]: int(row["version"]) for row in tops.fetchall()}
+        row = clock.fetchone()
+        if row is None:
+            raise InterfaceError("The database did not tell its time.")
+        return row["now"], known, heads
+
+    def _store(
+        self, connection: Connection[DictRow], winners: Sequence[tuple[Commit, Sequence[StoredEvent]]], now: datetime
+    ) -> list[list[int]]:
+        """Write everything the winning commands decided; the positions of each one's events."""
+        if not winners:
+            return []
+        commits = [commit for commit, _ in winners]
+        events = [event for _, stored in winners for event in stored]
+        inserted = _insert(connection, events) if events else None
+        counts = [len(stored) for _, stored in winners]
+        connection.execute(
+            REMEMBER,
+            {
+                "commands": [commit.command for commit in commits],
+                "streams": [commit.stream_id for commit in commits],
+                "firsts": [commit.expected + 1 for commit in commits],
+                "counts": counts,
+                "actors": [commit.actor for commit in commits],
+                "hashes": [commit.body_hash for commit in commits],
+                "now": now,
+            },
+            prepare=True,
+        )
+        for commit in commits:
+            project(connection, self._projection, commit.recorded)
+        _write_timers(connection, commits, now)
+        drawn = iter([int(row["notification_id"]) for row in inserted.fetchall()] if inserted is not None else [])
+        return [[next(drawn) for _ in range(count)] for count in counts]
+
+
+def _waited_for_a_lock(error: BaseException) -> bool:
+    """Say whether somebody else's lock outlasted the lock timeout: trying again at once would only wait again."""
+    return isinstance(error.__cause__, errors.LockNotAvailable)
+
+
+def _line_was_lost(error: BaseException) -> bool:
+    """Say whether the answer is missing because the connection or the server went away, so that asking again makes sense."""
+    cause = error.__cause__
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    return state is None or state.startswith(("08", "57P"))
+
+
+def _insert(connection: Connection[DictRow], events: Sequence[StoredEvent]) -> Any:  # noqa: ANN401 - psycopg's cursor of dict rows
+    return connection.execute(
+        INSERT,
+        {
+            "ids": [event.originator_id for event in events],
+            "versions": [event.originator_version for event in events],
+            "topics": [event.topic for event in events],
+            "states": [event.state for event in events],
+        },
+        prepare=True,
+    )
+
+
+def _judge(
+    commit: Commit, now: datetime, known: Mapping[UUID, Known], heads: Mapping[str, int]
+) -> Repeated | Conflict | Stale | None:
+    """Say whether a command may be stored: not twice, not over somebody else's word, not on an old clock."""
+    if commit.command in known:
+        return Repeated(known[commit.command])
+    if heads[commit.stream_id] != commit.expected:
+        return Conflict(f"{Conflict.__doc__} ({commit.stream_id} is at {heads[commit.stream_id]}, not {commit.expected})")
+    if commit.now is not None and now - commit.now > STALE_AFTER:
+        return Stale(Stale.__doc__)
+    return None
+
+
+def _known(commit: Commit, count: int) -> Known:
+    return Known(commit.stream_id, commit.expected + 1, count, commit.actor, commit.body_hash)
+
+
+def _write_timers(connection: Connection[DictRow], commits: Sequence[Commit], now: datetime) -> None:
+    sets = [(commit.stream_id, timer) for commit in commits for timer in commit.timers if isinstance(timer, Set)]
+    cancels = [
+        timer_id(commit.stream_id, timer.kind, timer.key)
+        for commit in commits
+        for timer in commit.timers
+        if isinstance(timer, Cancel)
+    ]
+    fired = [commit.fires for commit in commits if commit.fires is not None]
+    if fired:
+        connection.execute(FIRED, {"ids": fired, "now": now}, prepare=True)
+    if cancels:
+        connection.execute(CANCEL_TIMERS, {"ids": cancels, "now": now}, prepare=True)
+    if sets:
+        connection.execute(
+            SET_TIMERS,
+            {
+                "ids": [timer_id(stream_id, timer.kind, timer.key) for stream_id, timer in sets],
+                "dues": [timer.due_at for _, timer in sets],
+                "streams": [stream_id for stream_id, _ in sets],
+                "kinds": [timer.kind for _, timer in sets],
+                "keys": [timer.key for _, timer in sets],
+                "payloads": [orjson.dumps(dict(timer.payload)).decode() for _, timer in sets],
+            },
+            prepare=True,
+        )

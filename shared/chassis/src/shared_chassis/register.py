@@ -1,0 +1,54 @@
+"""Numbers of a public register: drawn one after another before they are used, so that every hole is explained."""
+
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+from shared_chassis.postgres import Database
+
+DRAW: LiteralString = """
+    SELECT coalesce((SELECT d.series FROM register_draw d WHERE d.command_id = %(command)s), %(series)s) AS series,
+        draw_number(%(series)s, %(command)s) AS number, set_config('synchronous_commit', 'off', true)
+"""
+VOIDS: LiteralString = """
+    SELECT d.series, d.number, d.drawn_at FROM register_draw d
+    WHERE d.drawn_at < rule_now() - interval '1 hour' AND d.series = %(series)s
+      AND NOT EXISTS (SELECT 1 FROM command c WHERE c.command_id = d.command_id AND c.count > 0)
+    ORDER BY d.number
+"""
+
+
+class Void(NamedTuple):
+    """A number that was drawn and never used within the hour."""
+
+    series: str
+    number: int
+    drawn_at: datetime
+
+
+class Drawn(NamedTuple):
+    """A number drawn for a command, and the series it was first drawn from."""
+
+    series: str
+    number: int
+
+
+def draw(database: Database, series: str, command: UUID) -> int:
+    """Draw the next number of a series for a command; the same command draws the same number again."""
+    return draw_from(database, series, command).number
+
+
+def draw_from(database: Database, series: str, command: UUID) -> Drawn:
+    """Draw a number as `draw` does, where a command repeated later may name a later series: a year has turned meanwhile.
+
+    Commits without waiting for the disk: whatever uses the number commits later in the same log, and takes the draw with it.
+    """
+    row = database.query_one(DRAW, {"series": series, "command": command})
+    if row is None:
+        raise LookupError(series)
+    return Drawn(row["series"], int(row["number"]))
+
+
+def voids(database: Database, series: str) -> list[Void]:
+    """List the series' numbers that were drawn over an hour ago by a command that stored nothing."""
+    return [Void(row["series"], row["number"], row["drawn_at"]) for row in database.query(VOIDS, {"series": series})]

@@ -1,0 +1,238 @@
+"""The one way to state facts: load a stream, decide, append. A rule is a pure function from state and time to facts."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from time import sleep
+from typing import Generic, Protocol, Self, TypeVar, cast
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Repository
+from eventsourcing.persistence import EventStore
+
+from shared_chassis.mapper import EventMapper
+from shared_chassis.metric import APPEND_CONFLICTS
+from shared_chassis.postgres import Database
+from shared_chassis.recorder import Commit, Conflict, Known, Recorder, Repeated, Stale
+from shared_chassis.stream import Stream
+from shared_events.envelope import Envelope, Received, Recorded
+from shared_events.event import Event
+from shared_events.ids import derive, event_id, uuid_of
+
+ATTEMPTS = 5
+MUTEXES = 1024
+REMEMBERED_STREAMS = 10_000
+
+LOOK_UP = """
+    SELECT rule_now() AS now, c.stream_id, c.first_version, c.count, c.actor, c.body_hash
+    FROM (SELECT 1) AS one LEFT JOIN command c ON c.command_id = %(command)s
+"""
+
+S = TypeVar("S")
+
+
+class KeyReusedError(RuntimeError):
+    """This Idempotency-Key was used before, by somebody else or for something else; take a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[S]):
+    """A stream's state and its version; version 0 has never existed."""
+
+    state: S
+    version: int
+
+
+class FiredTimer(Protocol):
+    """A timer that is due."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def due_at(self) -> datetime:
+        """When it was due (UTC)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """Somebody wants something, once: the same id gives the same result however often it is repeated.
+
+    `time` is set by imports alone; `fires` is the timer this command is the word of.
+    """
+
+    id: UUID
+    actor: str
+    body_hash: bytes | None = None
+    correlation: UUID | None = None
+    causation: UUID | None = None
+    time: datetime | None = None
+    fires: UUID | None = None
+
+    @classmethod
+    def because_of(cls, event: Received | Recorded, reaction: str, service: str) -> Self:
+        """Name the command a service gives itself when it hears an event: repeating the event repeats the command."""
+        cause = event.envelope
+        return cls(derive(cause.id, reaction), f"service:{service}", correlation=cause.correlation, causation=cause.id)
+
+    @classmethod
+    def of_timer(cls, timer: FiredTimer, service: str) -> Self:
+        """Name the command a service gives itself when a timer is due."""
+        return cls(derive(timer.id, timer.due_at.isoformat()), f"service:{service}", causation=timer.id, fires=timer.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command led to: the stream, its first new version, how many events; `repeated` when it was handled before."""
+
+    stream_id: str
+    first_version: int
+    count: int
+    repeated: bool
+
+    @property
+    def version(self) -> int:
+        """The stream's version after the command."""
+        return self.first_version + self.count - 1
+
+
+class Store:
+    """A service's event store."""
+
+    def __init__(self, database: Database, recorder: Recorder, mapper: EventMapper) -> None:
+        self.database = database
+        self.mapper = mapper
+        self._recorder = recorder
+        self._events: EventStore[str] = EventStore(mapper, recorder)
+        self._repository = Repository(self._events, cache_maxsize=REMEMBERED_STREAMS, deepcopy_from_cache=False)
+        self._mutexes = [Lock() for _ in range(MUTEXES)]
+
+    def now(self) -> datetime:
+        """Read the clock of every rule: the database's."""
+        row = self.database.query_one("SELECT rule_now() AS now")
+        if row is None:
+            raise LookupError("rule_now")
+        return cast("datetime", row["now"])
+
+    def load(self, stream: Stream[S], stream_id: str) -> Loaded[S]:
+        """Fold a stream to its present state."""
+        return self._fold(stream, stream_id, None)
+
+    def load_at(self, stream: Stream[S], stream_id: str, version: int) -> Loaded[S]:
+        """Fold a stream to what it was at a version."""
+        return self._fold(stream, stream_id, version)
+
+    def events(self, stream_id: str) -> Sequence[Recorded]:
+        """Read a stream's facts in order; personal data stays sealed."""
+        return [cast("Recorded", event) for event in self._events.get(stream_id)]
+
+    def handle(
+        self, stream: Stream[S], stream_id: str, decide: Callable[[S, datetime], Sequence[Event]], command: Command
+    ) -> Result:
+        """Decide on a stream's present state and the database's clock, and store what was decided, once.
+
+        What `decide` raises comes through, and nothing is stored. Raises `KeyReusedError` when the command id belongs to
+        another actor or body, `Conflict` when other replicas kept writing to the stream.
+        """
+        with self._mutexes[hash(stream_id) % MUTEXES]:
+            for attempt in range(ATTEMPTS):
+                now, known = self._look_up(command.id)
+                if known is not None:
+                    return _first_result(known, command)
+                loaded = self.load(stream, stream_id)
+                facts = decide(loaded.state, now)
+                try:
+                    return self._append(stream, stream_id, loaded, facts, now, command)
+                except Repeated as repeated:
+                    return _first_result(repeated.known, command)
+                except (Conflict, Stale):
+                    APPEND_CONFLICTS.inc()
+                    sleep(random.uniform(0, 0.02) * 2**attempt)  # noqa: S311 - jitter between replicas, no secret
+        raise Conflict(Conflict.__doc__)
+
+    def _append(
+        self, stream: Stream[S], stream_id: str, loaded: Loaded[S], facts: Sequence[Event], now: datetime, command: Command
+    ) -> Result:
+        recorded = [
+            self.mapper.seal(self._record(fact, index, stream_id, loaded.version, now, command))
+            for index, fact in enumerate(facts)
+        ]
+        state = loaded.state
+        for each in recorded:
+            state = stream.evolve(state, each.fact)
+        commit = Commit(
+            command.id,
+            stream_id,
+            loaded.version,
+            recorded,
+            stream.timers(state, facts) if facts else (),
+            command.fires,
+            command.actor,
+            command.body_hash,
+            now,
+        )
+        if recorded:
+            self._events.put(recorded, commit=commit)
+        else:
+            self._recorder.insert_events([], commit=commit)
+        if self._repository.cache is not None and recorded:
+            self._repository.cache.put(stream_id, cast("None", Loaded(state, loaded.version + len(recorded))))
+        return Result(stream_id, loaded.version + 1, len(recorded), repeated=False)
+
+    def _record(self, fact: Event, index: int, stream_id: str, version: int, now: datetime, command: Command) -> Recorded:
+        correlation = command.correlation or uuid_of(stream_id) or command.id
+        envelope = Envelope(
+            event_id(command.id, index),
+            self.mapper.source,
+            fact.TYPE,
+            command.time or now,
+            now,
+            command.actor,
+            correlation,
+            command.causation or command.id,
+        )
+        return Recorded(stream_id, version + index + 1, envelope, fact)
+
+    def _look_up(self, command: UUID) -> tuple[datetime, Known | None]:
+        row = self.database.query_one(LOOK_UP, {"command": command})
+        if row is None:
+            raise LookupError("rule_now")
+        if row["stream_id"] is None:
+            return row["now"], None
+        return row["now"], Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
+
+    def _fold(self, stream: Stream[S], stream_id: str, version: int | None) -> Loaded[S]:
+        def fold(loaded: Loaded[S] | None, events: Iterable[object]) -> Loaded[S] | None:
+            for event in events:
+                recorded = cast("Recorded", event)
+                state = loaded.state if loaded is not None else stream.initial
+                loaded = Loaded(stream.evolve(state, recorded.fact), recorded.version)
+            return loaded
+
+        try:
+            found = self._repository.get(
+                stream_id,
+                version=version,
+                projector_func=cast("Callable[..., None]", fold),  # the library types aggregates, ours is a plain state
+                deepcopy_from_cache=False,
+            )
+        except AggregateNotFoundError:
+            return Loaded(stream.initial, 0)
+        return cast("Loaded[S]", found)
+
+
+def _first_result(known: Known, command: Command) -> Result:
+    """Give the first result again, to the one who asked first and for the same thing only."""
+    other_actor = known.actor is not None and known.actor != command.actor
+    other_body = known.body_hash is not None and command.body_hash is not None and bytes(known.body_hash) != command.body_hash
+    if other_actor or other_body:
+        raise KeyReusedError(KeyReusedError.__doc__)
+    return Result(known.stream_id, known.first_version, known.count, repeated=True)
+
+
+__all__ = ["Command", "Conflict", "KeyReusedError", "Loaded", "Result", "Store"]

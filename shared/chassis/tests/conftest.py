@@ -1,0 +1,55 @@
+"""A fresh database of the sample shop for each test that asks for one."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from shared_chassis.keyring import Keyring
+from shared_chassis.postgres import ServiceDatabase, migrate, role_password, role_url
+from shared_chassis.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import shop
+
+SECRET = "only-for-tests"
+
+
+@pytest.fixture
+def shop_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+    """A migrated database with the shop's view table, dropped afterwards."""
+    service = f"sample_{uuid4().hex[:8]}"
+    database = migrate(postgres_admin_url, service, None, SECRET)
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {service}".encode())
+        connection.execute(shop.VIEW_TABLE)
+        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON order_view TO {service}".encode())
+    yield database
+    with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {service} WITH (FORCE)".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {service}".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {service}_owner".encode())
+
+
+@pytest.fixture
+def store(shop_database: ServiceDatabase) -> Iterator[Store]:
+    """The shop's store, as the application's role."""
+    opened = shop.open_store(shop_database)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def keyring(postgres_admin_url: str, shop_database: ServiceDatabase) -> Iterator[Keyring]:
+    """A keyring that the sample shop may use whole."""
+    role = shop_database.service
+    migrate(postgres_admin_url, role, None, SECRET, keyring_rights=("create_key", "open_keys", "destroy_key"))
+    opened = Keyring(role_url(postgres_admin_url, role, role_password(SECRET, role), "keyring"), b"k" * 32)
+    yield opened
+    opened.close()
+    with psycopg.connect(postgres_admin_url, autocommit=True, dbname="keyring") as connection:
+        connection.execute(f"DROP OWNED BY {role}".encode())

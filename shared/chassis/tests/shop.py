@@ -1,0 +1,134 @@
+"""A small shop: the chassis' own catalogue, stream and view, so that its tests need no service of the city."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import LiteralString
+from uuid import UUID
+
+from shared_chassis.mapper import EventMapper
+from shared_chassis.postgres import Database, ServiceDatabase
+from shared_chassis.recorder import Recorder
+from shared_chassis.store import Store
+from shared_chassis.stream import Cancel, Set, Stream
+from shared_chassis.view import Projection, Statement
+from shared_events.catalogue import catalogue_of
+from shared_events.envelope import Recorded
+from shared_events.event import Event
+from shared_events.personal import Personal, token_of
+
+
+class SampleEvent(Event, service="sample"):
+    """A fact of the shop."""
+
+
+class OrderPlaced(SampleEvent):
+    """Somebody wants something."""
+
+    item: str
+    person: UUID | None = None
+    note: Personal[str] = None
+    pay_until: datetime | None = None
+
+
+class OrderPacked(SampleEvent):
+    """It is in the box; the first shape of this fact knew no weight."""
+
+    by: str
+
+    def upcast(self) -> "OrderPackedV2":
+        """Take the weight for unknown."""
+        return OrderPackedV2(by=self.by, grams=None)
+
+
+class OrderPackedV2(SampleEvent):
+    """It is in the box, which weighs so many grams."""
+
+    by: str
+    grams: int | None
+
+
+class OrderPaid(SampleEvent):
+    """The money is here."""
+
+
+class OrderExpired(SampleEvent):
+    """Nobody paid in time."""
+
+
+EVENTS: tuple[type[Event], ...] = (OrderPlaced, OrderPacked, OrderPackedV2, OrderPaid, OrderExpired)
+CATALOGUE = catalogue_of(EVENTS)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an order is by now."""
+
+    items: tuple[str, ...] = ()
+    packed: bool = False
+    paid: bool = False
+    expired: bool = False
+
+
+def evolve(order: Order, event: Event) -> Order:
+    """Fold a fact into the order."""
+    match event:
+        case OrderPlaced():
+            return replace(order, items=(*order.items, event.item))
+        case OrderPackedV2():
+            return replace(order, packed=True)
+        case OrderPaid():
+            return replace(order, paid=True)
+        case OrderExpired():
+            return replace(order, expired=True)
+        case _:
+            raise AssertionError(event)
+
+
+def timers(_order: Order, events: Sequence[Event]) -> Sequence[Set | Cancel]:
+    """Wait for the money."""
+    found: list[Set | Cancel] = []
+    for event in events:
+        match event:
+            case OrderPlaced(pay_until=until) if until is not None:
+                found.append(Set("expire", "payment", until, {"why": "unpaid"}))
+            case OrderPaid():
+                found.append(Cancel("expire", "payment"))
+            case _:
+                pass
+    return found
+
+
+DecideOrder = Callable[[Order, datetime], Sequence[Event]]
+ORDER = Stream("order", Order(), evolve, timers)
+
+PLACED: LiteralString = """
+    INSERT INTO order_view (stream_id, version, item, note) VALUES (%(stream_id)s, %(version)s, %(item)s, %(note)s)
+"""
+
+
+def _placed(recorded: Recorded) -> Statement:
+    fact = recorded.fact
+    assert isinstance(fact, OrderPlaced)
+    return Statement(
+        PLACED,
+        {"stream_id": recorded.stream_id, "version": recorded.version, "item": fact.item, "note": token_of(fact.note)},
+    )
+
+
+PROJECTION: Projection = {OrderPlaced: _placed}
+VIEW_TABLE: LiteralString = (
+    "CREATE TABLE order_view (stream_id text, version bigint, item text, note text, PRIMARY KEY (stream_id, version))"
+)
+TABLES = ("order_view",)
+
+
+def open_store(database: ServiceDatabase, projection: Projection = PROJECTION, pool_size: int = 12) -> Store:
+    """Open the shop's store as the application does."""
+    pool = Database(database.app_url, database.service, pool_size)
+    return Store(pool, Recorder(pool, projection), EventMapper(CATALOGUE, "/shop/sample-svc"))
+
+
+def place(item: str = "tea", after: timedelta | None = None) -> DecideOrder:
+    """Decide to place an order, paid within a time or not at all."""
+    return lambda _order, now: [OrderPlaced(item=item, pay_until=now + after if after is not None else None)]
