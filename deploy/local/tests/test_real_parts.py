@@ -3,12 +3,14 @@
 import psycopg
 import pytest
 
+from local_stack import kafka
+
 
 @pytest.mark.postgres
 def test_postgres_is_18_and_durable(postgres_admin_url: str) -> None:
     """What commits is on the disk, text sorts by code point, and just-in-time compilation is off."""
     with psycopg.connect(postgres_admin_url) as connection:
-        settings = dict(
+        settings: dict[str, str] = dict(
             connection.execute(
                 "SELECT name, setting FROM pg_settings WHERE name IN "
                 "('synchronous_commit', 'fsync', 'full_page_writes', 'jit', 'server_encoding', 'max_connections')"
@@ -27,6 +29,5 @@ def test_postgres_is_18_and_durable(postgres_admin_url: str) -> None:
 
 @pytest.mark.kafka
 def test_kafka_answers(kafka_bootstrap: str) -> None:
-    from local_stack import kafka
-
+    """The broker is reached at the address that tests are given."""
     assert kafka.trouble(kafka_bootstrap) is None

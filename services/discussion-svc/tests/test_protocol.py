@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -137,7 +138,7 @@ def a_real_looking_log() -> Log:
     log = Log()
     log.announce("Limpiar las calles <de verdad> & siempre", "Distrito Centro")
     log.add(discussion_stream(DISCUSSION), ExpositionOpened(opens_at=OPENS, closes_at=CLOSES), OPENS)
-    log.submit(1, "¿Cuándo se limpiará?\n\n   Gracias & saludos.", "question", OPENS + MINUTE)
+    log.submit(1, "¿Cuándo se limpiará?\n\n   Gracias & saludos.", "question", OPENS + MINUTE + timedelta(microseconds=1234))
     log.submit(2, "<script>alert('x')</script> Más papeleras.", "proposal", OPENS + 2 * MINUTE, None, "territory_resident")
     log.submit(3, "De acuerdo.\r\nMucho.", "remark", CLOSES - timedelta(seconds=1), 1)
     log.submit(4, "Limpieza \u202eal revés\u202c y \x07 campana", "proposal", OPENS + 26 * 60 * MINUTE)
@@ -306,6 +307,7 @@ class Outline(HTMLParser):
         self.ids: list[str] = []
         self.references: list[str] = []
         self.headers: list[str | None] = []
+        self.times: list[str | None] = []
         self.language: str | None = None
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
@@ -317,6 +319,8 @@ class Outline(HTMLParser):
             self.language = found.get("lang")
         if len(tag) == 2 and tag[0] == "h" and tag[1].isdigit():
             self.headings.append(int(tag[1]))
+        if tag == "time":
+            self.times.append(found.get("datetime"))
         if tag == "th":
             self.headers.append(found.get("scope"))
         self.ids += [value for key, value in attrs if key == "id" and value]
@@ -344,6 +348,8 @@ def test_the_page_is_whole_and_can_be_read_by_everybody(language: str) -> None:
     assert set(outline.references) <= set(outline.ids)
     assert set(outline.headers) == {"col", "row"}
     assert "http" not in page
+    assert len(outline.times) == 8
+    assert all(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}[.][0-9]{3}[+-][0-9:]{5}", time or "") for time in outline.times)
 
 
 def test_a_language_without_texts_is_answered_in_english() -> None:
@@ -367,7 +373,11 @@ def test_what_was_never_announced_has_no_protocol() -> None:
         compose(DISCUSSION, [], EDITION)
 
 
-GOLDEN = {"es": "", "en": "", "ru": ""}
+GOLDEN = {
+    "es": "966b6bac6d9da06c4bc413ebcd328013a1a5acf01bc374eaf4e0f88a153c5d04",
+    "en": "bf979c31dabbe71fb906bcd78ca4363fbdec083070bb00105a91b82e2e251ed0",
+    "ru": "9bcb73803ea7c3ed4a29ce4f1b60d73a0f3411d8799c9d7af72c8f8ba1ba3c4e",
+}
 
 
 @pytest.mark.parametrize("language", GOLDEN)

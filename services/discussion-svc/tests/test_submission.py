@@ -72,7 +72,7 @@ def test_a_submission_is_taken_and_registered_in_one_breath(kind: str, fact: typ
         discussion=DISCUSSION_ID,
         city="kazan",
         kind=kind,
-        number="KZN-D2026-000000-0001",  # type: ignore[arg-type]  # one of the three
+        number="KZN-D2026-000000-0001",
     )
 
 

@@ -31,6 +31,7 @@ from shared_events.dispatch import (
 from shared_events.envelope import Envelope, Received, Recorded
 from shared_events.event import Event
 from shared_events.ids import case_stream, derive, request_stream
+from shared_events.personal import Sealed
 from shared_events.request import CompletionProposed, Location, RequestClosed, RequestRegistered, RequestSubmitted
 
 SECRET = "only-for-tests"
@@ -47,7 +48,10 @@ KAZAN = City(
     service_types=(
         ServiceType(code="pothole", names={"ru": "Яма на дороге", "tt": "Юлдагы чокыр", "en": "Pothole"}, group="roads"),
         ServiceType(
-            code="burst-pipe", names={"ru": "Прорыв трубы", "tt": "Торба тишелү", "en": "Burst pipe"}, group="water", emergency=True
+            code="burst-pipe",
+            names={"ru": "Прорыв трубы", "tt": "Торба тишелү", "en": "Burst pipe"},
+            group="water",
+            emergency=True,
         ),
     ),
 )
@@ -99,13 +103,20 @@ def said(stream_id: str, version: int, fact: Event, at: datetime = NOON) -> Rece
     """State a fact as another service published it; the same place in a stream is the same event."""
     request = UUID(stream_id[-36:])
     envelope = Envelope(
-        derive(stream_id, version), "/elsewhere", fact.TYPE, at, at, "service:elsewhere", request, derive(stream_id, version, "why")
+        derive(stream_id, version),
+        "/elsewhere",
+        fact.TYPE,
+        at,
+        at,
+        "service:elsewhere",
+        request,
+        derive(stream_id, version, "why"),
     )
     return Received(Recorded(stream_id, version, envelope, fact), version)
 
 
-def submitted(request: UUID, person: UUID | None, language: str = "tt", email: str | None = None, **more: str) -> Received:
-    """State that a request was submitted, its e-mail address as given (sealed, in real life)."""
+def submitted(request: UUID, person: UUID | None, language: str = "tt", email: Sealed | None = None, **more: str) -> Received:
+    """State that a request was submitted, its e-mail address sealed."""
     fact = RequestSubmitted(
         city=more.get("city", "kazan"),
         channel="web",

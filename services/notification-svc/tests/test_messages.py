@@ -1,25 +1,25 @@
 """Telling people, on a real PostgreSQL: from a fact to a file in the outbox, each exactly once."""
 
-from datetime import timedelta
+import asyncio
+import time
+from dataclasses import replace
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import city_of_tests as city
+import psycopg
 import pytest
 
-from notification_svc import application, views
+from notification_svc import application, views, worker
 from notification_svc.application import Context
 from notification_svc.views.request_card import AddressedNotice
 from shared_chassis.http import Actor, Forbidden
 from shared_chassis.keyring import Keyring
-from shared_chassis.mapper import to_document
-from shared_chassis.postgres import ServiceDatabase, migrate, role_password, role_url
-from shared_events.envelope import Received
+from shared_chassis.sender import Sender
 from shared_events.ids import message_stream
 from shared_events.notification import MessageFailed, MessageSent
-from shared_events.personal import Sealed
 
 pytestmark = pytest.mark.postgres
 
@@ -29,6 +29,12 @@ EMAIL = "rosa@example.org"
 def due(context: Context) -> list[AddressedNotice]:
     """List what is to be sent."""
     return [AddressedNotice.model_validate(row["payload"]) for row in context.database.query("SELECT payload FROM delivery")]
+
+
+def tell(context: Context, notice: AddressedNotice) -> None:
+    """Send a message and state it."""
+    application.send(context, notice)
+    application.state_sent(context, notice)
 
 
 def files(context: Context) -> list[Path]:
@@ -47,7 +53,7 @@ def test_a_registered_request_becomes_a_letter_and_a_fact(context: Context) -> N
     for fact in (city.submitted(request, person), city.registered(request)):
         city.hear(context, fact)
     (notice,) = due(context)
-    application.tell(context, notice)
+    tell(context, notice)
     (file,) = files(context)
     cause = city.registered(request).envelope.id
     assert file.name == f"{message_stream(cause, 'file')}.eml"
@@ -79,7 +85,7 @@ def test_a_message_sent_again_is_one_file_and_one_fact(context: Context) -> None
     first, second = due(context)
     context.outbox.write(first.message, b"torn by a crash")
     for notice in (first, second, first):
-        application.tell(context, notice)
+        tell(context, notice)
     assert len(files(context)) == 2
     assert all(b"Message-ID" in path.read_bytes() for path in files(context))
     assert all(len(context.store.events(f"message-{notice.message}")) == 1 for notice in (first, second))
@@ -91,7 +97,7 @@ def test_a_language_without_templates_becomes_the_citys(context: Context) -> Non
     for fact in (city.submitted(request, uuid4(), language="fr"), city.registered(request), city.closed(request)):
         city.hear(context, fact)
     for notice in due(context):
-        application.tell(context, notice)
+        tell(context, notice)
     assert {read["language"] for read in context.database.query("SELECT language FROM message")} == {"ru"}
 
 
@@ -101,13 +107,13 @@ def test_a_message_given_up_is_a_fact(context: Context) -> None:
     for fact in (city.submitted(request, person), city.registered(request)):
         city.hear(context, fact)
     (notice,) = due(context)
-    application.give_up(context, notice, 5, "disk full")
+    application.state_failed(context, notice, 5, "disk full")
     (failed,) = context.store.events(f"message-{notice.message}")
     assert isinstance(failed.fact, MessageFailed)
     assert (failed.fact.attempts, failed.fact.error) == (5, "disk full")
     ((entry, says),) = application.messages_of(context, resident(person), person, None, 10)
     assert (entry.state, "не" in says or "прекратили" in says) == ("failed", True)
-    application.tell(context, notice)
+    tell(context, notice)
     ((entry, _),) = application.messages_of(context, resident(person), person, None, 10)
     assert entry.state == "sent"
 
@@ -118,7 +124,7 @@ def test_everybody_reads_their_own_ledger_and_staff_anybodys(context: Context) -
     for fact in (city.submitted(request, person), city.registered(request), city.closed(request)):
         city.hear(context, fact)
     for notice in sorted(due(context), key=lambda each: each.template, reverse=True):
-        application.tell(context, notice)
+        tell(context, notice)
     entries = application.messages_of(context, resident(person), person, None, 10)
     assert [told.template for told, _ in entries] == ["request_closed", "request_registered"]
     assert all("KZN-2026-0000001" in says and "хәбәр иттек" in says for _, says in entries)
@@ -131,9 +137,82 @@ def test_everybody_reads_their_own_ledger_and_staff_anybodys(context: Context) -
     assert len(application.messages_of(context, agent, person, None, 10)) == 2
 
 
-@pytest.fixture
-def citys_keyring(service_database: ServiceDatabase, postgres_admin_url: str) -> Keyring:
-    """The keyring with the right to destroy keys, which this service does not have."""
-    role = f"{service_database.service}_eraser"
-    migrate(postgres_admin_url, role, None, city.SECRET, keyring_rights=("create_key", "open_keys", "destroy_key"))
-    return Keyring(role_url(postgres_admin_url, role, role_password(city.SECRET, role), "keyring"), b"k" * 32)
+def test_the_address_is_opened_for_the_letter_alone(context: Context, postgres_admin_url: str) -> None:
+    """No table holds the e-mail address in plain; once the person is erased, letters go to the pseudonym."""
+    request, person = uuid4(), uuid4()
+    event = city.submitted(request, person).envelope.id
+    sealed = context.keyring.seal(person, event, "email", EMAIL)
+    for fact in (city.submitted(request, person, email=sealed), city.registered(request), city.closed(request)):
+        city.hear(context, fact)
+    first, second = due(context)
+    tell(context, first)
+    assert EMAIL in context.outbox.path_of(first.message).read_text()
+    for table in ("delivery", "request_card", "message", "stored_events"):
+        rows = context.database.query(f"SELECT t::text AS row FROM {table} t")
+        assert rows
+        assert not any(EMAIL in row["row"] for row in rows)
+    with psycopg.connect(postgres_admin_url, dbname="keyring", autocommit=True) as connection:
+        connection.execute("SELECT keyring.destroy_key(%s)", [person])
+    later = Keyring(context.keyring._database.url, b"k" * 32)  # one that has not just opened the key
+    tell(replace(context, keyring=later), second)
+    later.close()
+    letter = context.outbox.path_of(second.message).read_text()
+    assert EMAIL not in letter
+    assert f"person-{person}@person.invalid" in letter
+
+
+async def test_the_sender_tells_each_person_once(context: Context) -> None:
+    """From deliveries noted by folds to letters and facts; hearing the same again sends nothing more."""
+    requests = [uuid4() for _ in range(20)]
+    heard = [fact for request in requests for fact in (city.submitted(request, uuid4()), city.registered(request))]
+    for fact in (*heard, *heard):
+        city.hear(context, fact)
+    await send_everything(context)
+    assert len(files(context)) == len(requests)
+    letters = {path: path.stat().st_mtime_ns for path in files(context)}
+    for fact in heard:
+        city.hear(context, fact)
+    await send_everything(context)
+    assert {path: path.stat().st_mtime_ns for path in files(context)} == letters
+    stated = context.database.query("SELECT originator_id FROM stored_events WHERE topic = 'notification.message-sent.v1'")
+    assert {row["originator_id"] for row in stated} == {path.stem for path in letters}
+    assert len(stated) == len(requests)
+
+
+async def test_what_cannot_be_sent_is_given_up_and_stated(context: Context) -> None:
+    """An outbox that cannot be written ends in a fact, after so many attempts."""
+    request = uuid4()
+    for fact in (city.submitted(request, uuid4()), city.registered(request)):
+        city.hear(context, fact)
+    context.outbox.directory.write_text("a file is in the way")
+    await send_everything(context)
+    (notice,) = due(context)
+    (failed,) = context.store.events(f"message-{notice.message}")
+    assert isinstance(failed.fact, MessageFailed)
+    assert failed.fact.attempts == 2
+
+
+async def send_everything(context: Context) -> None:
+    """Let the sender run until nothing is to be sent."""
+    sender = Sender(
+        context.database,
+        worker.CHANNELS,
+        context,
+        delivered=worker.when_sent_then_state_it,
+        failed=worker.when_given_up_then_state_it,
+        attempts=2,
+        first_rest=0.01,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(sender.run(stop))
+    await asyncio.to_thread(wait_until_reported, context)
+    stop.set()
+    await running
+
+
+def wait_until_reported(context: Context) -> None:
+    """Wait until every delivery has come to its end, twenty seconds at most."""
+    deadline = time.monotonic() + 20
+    while context.database.query("SELECT 1 FROM delivery WHERE reported_at IS NULL LIMIT 1"):
+        assert time.monotonic() < deadline, "a delivery does not come to its end"
+        time.sleep(0.02)

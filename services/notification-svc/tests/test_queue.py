@@ -16,6 +16,7 @@ from notification_svc.application import Context
 from notification_svc.views.work_item import Row, State, Wanted
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.store import Command, KeyReusedError
+from shared_chassis.view import rebuild
 from shared_events.envelope import Received
 from shared_events.ids import uuid_of, work_item_stream
 from shared_events.notification import WorkItemKind
@@ -46,9 +47,7 @@ def listed(
     context: Context, state: State | None = None, kind: WorkItemKind | None = None, district: str | None = None
 ) -> list[Row]:
     """List the whole queue."""
-    rows = views.work_item.items(
-        context.database, state=state, kind=kind, city=None, district=district, after=None, limit=1000
-    )
+    rows = views.work_item.items(context.database, state=state, kind=kind, city=None, district=district, after=None, limit=1000)
     return list(rows)
 
 
@@ -65,7 +64,13 @@ def test_what_nobody_routed_is_opened_and_completed_by_facts(context: Context) -
     for fact in (city.submitted(request, None), city.routing_failed(request)):
         city.hear(context, fact)
     (row,) = listed(context)
-    assert (row.kind, row.state, row.city, row.district, row.language) == ("unrouted_request", "waiting", "kazan", "vakhitovsky", "tt")
+    assert (row.kind, row.state, row.city, row.district, row.language) == (
+        "unrouted_request",
+        "waiting",
+        "kazan",
+        "vakhitovsky",
+        "tt",
+    )
     assert (row.request, row.cause, row.priority) == (request, city.routing_failed(request).envelope.id, 120)
     city.hear(context, city.assigned(request))
     (row,) = listed(context)
@@ -134,7 +139,7 @@ def told(context: Context, request: UUID) -> set[tuple[object, object, object]]:
 
 def test_facts_repeated_and_in_any_order_come_to_the_same_end(context: Context) -> None:
     """Every fact twice, shuffled: the same items, completed once each, and the same people told of the same."""
-    order = random.Random(20260302)
+    order = random.Random(20260302)  # noqa: S311 - a shuffle, no secret
     for _ in range(60):
         request, person = uuid4(), uuid4()
         heard = [*life_of(request, person), *life_of(request, person)]
@@ -146,7 +151,11 @@ def test_facts_repeated_and_in_any_order_come_to_the_same_end(context: Context) 
         assert set(rows) == {fact.envelope.id for fact in troubles}
         for row in rows.values():
             assert (row.state, row.city, row.district, row.service_type, row.language) == (
-                "completed", "kazan", "vakhitovsky", "pothole", "tt",
+                "completed",
+                "kazan",
+                "vakhitovsky",
+                "pothole",
+                "tt",
             )
             types = Counter(type(each.fact).__name__ for each in context.store.events(work_item_stream(row.cause)))
             assert types == {"WorkItemOpened": 1, "WorkItemCompleted": 1}
@@ -161,7 +170,12 @@ def test_facts_repeated_and_in_any_order_come_to_the_same_end(context: Context) 
 def test_nobody_is_told_where_there_is_nobody(context: Context) -> None:
     """A request without a person causes no delivery, in whatever order its facts arrive."""
     request = uuid4()
-    for fact in (city.registered(request), city.submitted(request, None), city.completion_proposed(request), city.closed(request)):
+    for fact in (
+        city.registered(request),
+        city.submitted(request, None),
+        city.completion_proposed(request),
+        city.closed(request),
+    ):
         city.hear(context, fact)
     assert told(context, request) == set()
     assert context.database.query("SELECT cause FROM early_notice") == []
@@ -199,7 +213,7 @@ def test_the_most_urgent_that_fits_comes_first(context: Context) -> None:
     city.hear(context, city.routing_failed(plain))
     city.hear(context, city.routing_failed(urgent, service_type="burst-pipe"))
     city.hear(context, city.breached(late))
-    assert [row.request for row in listed(context)][0] == urgent
+    assert listed(context)[0].request == urgent
     assert taken(context, Wanted(kinds=["deadline_breach"])).request == late
     assert take(context, Wanted(languages=["ru"])) is None
     assert take(context, Wanted(city="madrid")) is None
@@ -319,3 +333,30 @@ def test_the_wall_sums_up_what_is_open(context: Context) -> None:
     assert loads["deadline_breach", None].waiting == 1
     assert three.state == "claimed"
     assert [load.kind for load in views.work_item.wall(context.database, "kazan")] == ["unrouted_request"]
+
+
+def snapshot(context: Context) -> dict[str, list[str]]:
+    """Read every table that is rebuilt, whole."""
+    return {
+        table: [row["row"] for row in context.database.query(f"SELECT t::text AS row FROM {table} t ORDER BY 1")]
+        for table in views.TABLES
+    }
+
+
+def test_rebuilt_views_are_the_same_and_send_nothing(context: Context, service_database: ServiceDatabase) -> None:
+    """Own facts alone give the queue and the ledger again; no delivery is touched."""
+    request = uuid4()
+    for fact in life_of(request, uuid4()):
+        city.hear(context, fact)
+    open_many(context, 3)
+    taken(context)
+    application.defer(context, taken(context).item, context.store.now() + timedelta(hours=1), "later", by())
+    for row in context.database.query("SELECT payload FROM delivery ORDER BY delivery_id"):
+        application.state_sent(context, application.AddressedNotice.model_validate(row["payload"]))
+    before, due = snapshot(context), context.database.query("SELECT d::text FROM delivery d ORDER BY 1")
+    assert len(before["work_item"]) == 6
+    assert len(before["message"]) == 3
+    rebuild(service_database, context.store.mapper, views.PROJECTION, views.TABLES)
+    assert snapshot(context) == before
+    assert context.database.query("SELECT d::text FROM delivery d ORDER BY 1") == due
+    assert taken(context).state == "claimed"

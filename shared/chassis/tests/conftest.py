@@ -15,6 +15,8 @@ from shared_chassis.store import Store
 sys.path.insert(0, str(Path(__file__).parent))
 
 import shop
+import warehouse
+from broker import Broker, own_broker
 
 SECRET = "only-for-tests"
 
@@ -53,3 +55,26 @@ def keyring(postgres_admin_url: str, shop_database: ServiceDatabase) -> Iterator
     opened.close()
     with psycopg.connect(postgres_admin_url, autocommit=True, dbname="keyring") as connection:
         connection.execute(f"DROP OWNED BY {role}".encode())
+
+
+@pytest.fixture
+def warehouse_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+    """A migrated database of a service that listens to the shop, dropped afterwards."""
+    service = f"warehouse_{uuid4().hex[:8]}"
+    database = migrate(postgres_admin_url, service, None, SECRET)
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {service}".encode())
+        connection.execute(warehouse.TABLES)
+        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON heard, order_state TO {service}".encode())
+    yield database
+    with psycopg.connect(postgres_admin_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {service} WITH (FORCE)".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {service}".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {service}_owner".encode())
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker of this test's own, which it may kill."""
+    with own_broker(tmp_path) as ours:
+        yield ours

@@ -344,8 +344,11 @@ def test_a_forgotten_row_lock_fails_appends_within_the_lock_timeout_and_they_rec
     careless = psycopg.connect(shop_database.owner_url)
     careless.execute(f"SET search_path = {shop_database.service}".encode())
     careless.execute("LOCK TABLE order_view IN EXCLUSIVE MODE")
+    patience = threading.Timer(15, careless.rollback)  # an append that waited this long would get through, and be wrong
+    patience.start()
     with pytest.raises(OperationalError):
         store.handle(ORDER, order, place(), command())
+    patience.cancel()
     careless.rollback()
     careless.close()
     assert store.handle(ORDER, order, place(), command()).count == 1

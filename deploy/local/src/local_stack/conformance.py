@@ -18,6 +18,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.produce import ProduceRequest
 
+from local_stack.failure import StackError
+
 PARTITIONS = 4
 RECORDS = 150
 """Records sent to each partition."""
@@ -26,7 +28,7 @@ PATIENCE = 20.0
 """Seconds that each thing may take."""
 
 
-class NotConforming(Exception):
+class NotConformingError(StackError):
     """The broker that answers is no Apache Kafka that events can be trusted to."""
 
 
@@ -34,7 +36,7 @@ def check(bootstrap: str) -> None:
     """Try whether the broker at this address keeps what is promised of Kafka.
 
     Raises:
-        NotConforming: it does not; the message is one sentence that says what.
+        NotConformingError: it does not; the message is one sentence that says what.
 
     """
     library = logging.getLogger("aiokafka")
@@ -60,7 +62,7 @@ async def check_async(bootstrap: str) -> None:
                     await step(bootstrap, topic)
             except (KafkaError, OSError, TimeoutError) as error:
                 told = f"{type(error).__name__}: {error}".rstrip(": ")
-                raise NotConforming(f"The broker at {bootstrap} does not support {promise} ({told}).") from error
+                raise NotConformingError(f"The broker at {bootstrap} does not support {promise} ({told}).") from error
 
 
 def _partitions(topic: str) -> list[TopicPartition]:
@@ -77,7 +79,7 @@ async def _topic(bootstrap: str) -> AsyncIterator[str]:
             await admin.start()
             await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
         except (KafkaError, OSError, TimeoutError) as error:
-            raise NotConforming(f"No Kafka in which topics can be made answers at {bootstrap} ({error}).") from error
+            raise NotConformingError(f"No Kafka in which topics can be made answers at {bootstrap} ({error}).") from error
         try:
             yield topic
         finally:
@@ -130,13 +132,16 @@ async def _idempotence(bootstrap: str, topic: str) -> None:
     for partition in _partitions(topic):
         offsets = [record.offset for record in told if record.partition == partition.partition]
         if offsets != list(range(RECORDS)):
-            raise NotConforming(f"The broker at {bootstrap} tells wrong offsets: {RECORDS} records sent in order were given {_brief(offsets)}.")
+            raise NotConformingError(
+                f"The broker at {bootstrap} tells wrong offsets: {RECORDS} records sent in order were given {_brief(offsets)}."
+            )
     async with _reader(bootstrap) as reader:
         ends = await reader.end_offsets(_partitions(topic))
     if set(ends.values()) != {RECORDS}:
-        raise NotConforming(
-            f"The broker at {bootstrap} holds {_brief(sorted(ends.values()))} records where {RECORDS} were sent, each batch twice by an "
-            "idempotent producer: it stores duplicates or reports wrong end offsets."
+        counted = _brief(sorted(ends.values()))
+        raise NotConformingError(
+            f"The broker at {bootstrap} counts {counted} records in the partitions of a topic where an idempotent producer "
+            f"sent {RECORDS} to each, every batch twice: it stores duplicates or reports wrong end offsets."
         )
 
 
@@ -162,7 +167,7 @@ async def _transactions(bootstrap: str, topic: str) -> None:
         reader.seek(first, RECORDS)
         seen = (await reader.getone(first)).value
     if seen != b"committed":
-        raise NotConforming(f"The broker at {bootstrap} shows an aborted transaction to a reader of what is committed.")
+        raise NotConformingError(f"The broker at {bootstrap} shows an aborted transaction to a reader of what is committed.")
 
 
 async def _groups(bootstrap: str, topic: str) -> None:
@@ -176,10 +181,12 @@ async def _groups(bootstrap: str, topic: str) -> None:
         async with _reader(bootstrap, group) as second:
             second.subscribe([topic])
             await _until(
-                lambda: bool(first.assignment())
-                and bool(second.assignment())
-                and not first.assignment() & second.assignment()
-                and first.assignment() | second.assignment() == everything,
+                lambda: (
+                    bool(first.assignment())
+                    and bool(second.assignment())
+                    and not first.assignment() & second.assignment()
+                    and first.assignment() | second.assignment() == everything
+                ),
                 first,
                 second,
             )
@@ -188,7 +195,9 @@ async def _groups(bootstrap: str, topic: str) -> None:
         later.assign(sorted(everything))
         kept: Mapping[TopicPartition, int | None] = {partition: await later.committed(partition) for partition in everything}
     if kept != {partition: 7 + partition.partition for partition in everything}:
-        raise NotConforming(f"The broker at {bootstrap} forgets the offsets that a consumer group committed once its members have left.")
+        raise NotConformingError(
+            f"The broker at {bootstrap} forgets the offsets that a consumer group committed once its members have left."
+        )
 
 
 async def _until(condition: Callable[[], bool], *members: AIOKafkaConsumer) -> None:

@@ -7,7 +7,6 @@ test may kill its broker. What a killed session left behind is ended and removed
 import fcntl
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
+from local_stack import conformance
 from local_stack.parts import Part
 from local_stack.places import Home, project_root
 from local_stack.stack import Wishes, down, up
@@ -50,32 +50,34 @@ def _home(path: Path) -> Home:
     return Home.at(path, jars=project_root(Path.cwd()) / ".veche" / "kafka" / "libs")
 
 
+def _claim(tests: Path) -> tuple[Path, TextIO | None]:
+    """Make a directory for a session and own it; sweep what killed sessions left, one session at a time."""
+    tests.mkdir(parents=True, exist_ok=True)
+    with (tests / "sweeping").open("w") as sweeping:
+        fcntl.flock(sweeping, fcntl.LOCK_EX)
+        for left in tests.iterdir():
+            if left.is_dir() and (lock := _owned(left)) is not None:
+                _discard(left)
+                lock.close()
+        directory = tests / uuid.uuid4().hex[:12]  # noqa: TID251  a name for this session alone
+        directory.mkdir()
+        return directory, _owned(directory)
+
+
 @pytest.fixture(scope="session")
 def stack_directory() -> Iterator[Path]:
     """Give this session a directory for its stacks; at the end whatever still runs in it is stopped, and it is removed."""
-    tests = _tests_directory()
-    tests.mkdir(parents=True, exist_ok=True)
-    for left in tests.iterdir():
-        if left.is_dir() and (lock := _owned(left)) is not None:
-            _discard(left)
-            lock.close()
-    directory = tests / uuid.uuid4().hex[:12]
-    directory.mkdir()
-    lock = _owned(directory)
+    directory, lock = _claim(_tests_directory())
     yield directory
     _discard(directory)
     if lock is not None:
         lock.close()
 
 
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)  # noqa: T201  pytest shows it with a failing test
-
-
 def _start(directory: Path, part: Part) -> State:
     directory.mkdir()
     wishes = Wishes(cities=project_root(Path.cwd()) / "cities", environment=dict(os.environ))  # noqa: TID251  tests stand at the edge
-    return up(_home(directory), wishes, say=_say, wanted=(part,), parts_only=True)
+    return up(_home(directory), wishes, wanted=(part,), parts_only=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,12 +92,16 @@ def postgres_admin_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
-    """Give the address of a running Kafka: yours by KAFKA_BOOTSTRAP_SERVERS, else one of this session's own."""
-    yours = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")  # noqa: TID251  tests stand at the edge
-    if yours:
-        return yours
-    directory: Path = request.getfixturevalue("stack_directory")
-    return _start(directory / "kafka", "kafka").bootstrap
+    """Give the address of a running Kafka: yours by KAFKA_BOOTSTRAP_SERVERS, else one of this session's own.
+
+    Either has passed the conformance check, so that no test passes on a stand-in.
+    """
+    bootstrap = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")  # noqa: TID251  tests stand at the edge
+    if not bootstrap:
+        directory: Path = request.getfixturevalue("stack_directory")
+        bootstrap = _start(directory / "kafka", "kafka").bootstrap
+    conformance.check(bootstrap)
+    return bootstrap
 
 
 @pytest.fixture
@@ -104,4 +110,4 @@ def database(postgres_admin_url: str) -> "ServiceDatabase":
     from shared_chassis.postgres import migrate
 
     service = f"sample_{uuid.uuid4().hex[:8]}"  # noqa: TID251  a name for this test alone
-    return migrate(postgres_admin_url, service=service, package=None, secret="of the tests")
+    return migrate(postgres_admin_url, service=service, package=None, secret="of the tests")  # noqa: S106  lives as long as the test

@@ -28,13 +28,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local_stack.people import City, Person, find, load_cities
 from local_stack.ports import ADDRESS
-from local_stack.tokens import AN_HOUR, access_claims, load_key, sign
+from local_stack.tokens import AN_HOUR, Identity, access_claims, load_key, sign
 
 CODE_LIFETIME = 120.0
 """Seconds until an authorization code that nobody exchanged is void."""
 
 TOKEN_LIFETIME = 8 * AN_HOUR
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+SHOWN = ("sub", "name", "roles", "organisation", "assurance", "city")
 NO_STORE = {"Cache-Control": "no-store"}
 
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -127,20 +128,23 @@ def language_of(request: Request) -> str:
     return next((language for language in spoken if language in WORDS), "en")
 
 
-def create_issuer(address: str, key: RSAKey) -> FastAPI:
-    """Build the issuer that answers under `address` and signs with `key`."""
-    api = FastAPI(title="Veche's local sign-in", openapi_url=None)
-    codes = Codes()
-    pages = jinja2.Environment(loader=jinja2.PackageLoader("local_stack", "."), autoescape=True)
+class Issuer:
+    """The issuer that answers under `address` and signs with `key`: one method for each of its pages."""
 
-    @api.get("/.well-known/openid-configuration")
-    def discovery() -> Mapping[str, object]:
+    def __init__(self, address: str, key: RSAKey) -> None:
+        self._address = address
+        self._key = key
+        self._codes = Codes()
+        self._pages = jinja2.Environment(loader=jinja2.PackageLoader("local_stack", "."), autoescape=True)
+
+    def discovery(self) -> Mapping[str, object]:
+        """Describe the issuer to clients and services."""
         return {
-            "issuer": address,
-            "authorization_endpoint": f"{address}/authorize",
-            "token_endpoint": f"{address}/token",
-            "userinfo_endpoint": f"{address}/userinfo",
-            "jwks_uri": f"{address}/jwks",
+            "issuer": self._address,
+            "authorization_endpoint": f"{self._address}/authorize",
+            "token_endpoint": f"{self._address}/token",
+            "userinfo_endpoint": f"{self._address}/userinfo",
+            "jwks_uri": f"{self._address}/jwks",
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code"],
@@ -149,61 +153,75 @@ def create_issuer(address: str, key: RSAKey) -> FastAPI:
             "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": ["none"],
             "code_challenge_methods_supported": ["S256"],
-            "claims_supported": ["sub", "name", "roles", "organisation", "assurance", "city"],
+            "claims_supported": list(SHOWN),
             "ui_locales_supported": list(WORDS),
             "authorization_response_iss_parameter_supported": True,
         }
 
-    @api.get("/jwks")
-    def jwks() -> Mapping[str, object]:
-        return {"keys": [key.as_dict(private=False)]}
+    def keys(self) -> Mapping[str, object]:
+        """Publish the key that signatures are checked with."""
+        return {"keys": [self._key.as_dict(private=False)]}
 
-    @api.get("/authorize")
-    def pick(request: Request) -> Response:
-        asked = _read(dict(request.query_params), address)
+    def ask(self, request: Request) -> Response:
+        """Show the page on which one chooses who one is."""
+        asked = _read(dict(request.query_params), self._address)
         if isinstance(asked, Response):
             return asked
         language = language_of(request)
-        page = pages.get_template("picker.html").render(
-            words=WORDS[language], language=language, languages=list(WORDS), cities=load_cities(), asked=asked.model_dump(exclude_none=True)
+        page = self._pages.get_template("picker.html").render(
+            words=WORDS[language],
+            language=language,
+            languages=list(WORDS),
+            cities=load_cities(),
+            asked=asked.model_dump(exclude_none=True),
         )
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(asked.redirect_uri))
         policy = f"default-src 'none'; style-src 'unsafe-inline'; form-action 'self' {origin}; frame-ancestors 'none'"
         return HTMLResponse(page, headers={**NO_STORE, "Content-Security-Policy": policy})
 
-    @api.post("/authorize")
-    async def picked(request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
+        """Send who chose back to the client, with a code."""
         form = await _form(request)
-        asked = _read(form, address)
+        asked = _read(form, self._address)
         if isinstance(asked, Response):
             return asked
         if find(form.get("person", "")) is None:
-            return _send_back(asked.redirect_uri, address, asked.state, error="access_denied")
-        return _send_back(asked.redirect_uri, address, asked.state, code=codes.issue(asked, form["person"]))
+            return _send_back(asked.redirect_uri, self._address, asked.state, error="access_denied")
+        return _send_back(asked.redirect_uri, self._address, asked.state, code=self._codes.issue(asked, form["person"]))
 
-    @api.post("/token")
-    async def exchange(request: Request) -> Response:
+    async def exchange(self, request: Request) -> Response:
+        """Exchange a code for tokens, once, for the client that knows the verifier."""
         form = await _form(request)
         if form.get("grant_type") != "authorization_code":
             return _refuse("unsupported_grant_type")
-        grant = codes.redeem(form.get("code", ""))
-        if grant is None or not _same_client(grant.asked, form):
+        grant = self._codes.redeem(form.get("code", ""))
+        someone = find(grant.sub) if grant and _same_client(grant.asked, form) else None
+        if grant is None or someone is None:
             return _refuse("invalid_grant")
-        someone = find(grant.sub)
-        return _refuse("invalid_grant") if someone is None else _tokens(address, key, grant.asked, *someone)
+        return _tokens(self._address, self._key, grant.asked, *someone)
 
-    @api.api_route("/userinfo", methods=["GET", "POST"])
-    def userinfo(request: Request) -> Response:
+    def userinfo(self, request: Request) -> Response:
+        """Tell a client who its token is of."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         try:
-            claims = jwt.decode(token, key, algorithms=["RS256"]).claims if scheme.lower() == "bearer" else {}
+            claims = jwt.decode(token, self._key, algorithms=["RS256"]).claims if scheme.lower() == "bearer" else {}
         except (JoseError, ValueError):
             claims = {}
-        if claims.get("iss") != address or claims.get("exp", 0) < time.time():
+        if claims.get("iss") != self._address or claims.get("exp", 0) < time.time():
             return JSONResponse({"error": "invalid_token"}, 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
-        shown = ("sub", "name", "roles", "organisation", "assurance", "city")
-        return JSONResponse({name: claims[name] for name in shown if name in claims}, headers=NO_STORE)
+        return JSONResponse({name: claims[name] for name in SHOWN if name in claims}, headers=NO_STORE)
 
+
+def create_issuer(address: str, key: RSAKey) -> FastAPI:
+    """Build the issuer that answers under `address` and signs with `key`."""
+    issuer = Issuer(address, key)
+    api = FastAPI(title="Veche's local sign-in", openapi_url=None)
+    api.add_api_route("/.well-known/openid-configuration", issuer.discovery)
+    api.add_api_route("/jwks", issuer.keys)
+    api.add_api_route("/authorize", issuer.ask)
+    api.add_api_route("/authorize", issuer.answer, methods=["POST"])
+    api.add_api_route("/token", issuer.exchange, methods=["POST"])
+    api.add_api_route("/userinfo", issuer.userinfo, methods=["GET", "POST"])
     return api
 
 
@@ -220,7 +238,9 @@ def _read(asked: Mapping[str, str], issuer: str) -> SignInRequest | Response:
         return SignInRequest.model_validate(asked)
     except ValidationError as error:
         wrong = ", ".join(str(each["loc"][0]) for each in error.errors())
-        return _send_back(back, issuer, asked.get("state"), error="invalid_request", error_description=f"missing or wrong: {wrong}")
+        return _send_back(
+            back, issuer, asked.get("state"), error="invalid_request", error_description=f"missing or wrong: {wrong}"
+        )
 
 
 def _send_back(to: str, issuer: str, state: str | None, **answer: str) -> Response:
@@ -242,16 +262,8 @@ def _refuse(error: str) -> Response:
 
 
 def _tokens(issuer: str, key: RSAKey, asked: SignInRequest, city: City, person: Person) -> Response:
-    claims = access_claims(
-        issuer=issuer,
-        sub=person.sub,
-        name=person.name,
-        roles=[person.role],
-        organisation=city.organisation_of(person),
-        assurance=person.assurance,
-        city=city.slug,
-        lifetime=TOKEN_LIFETIME,
-    )
+    who = Identity(person.sub, person.name, (person.role,), city.organisation_of(person), person.assurance, city.slug)
+    claims = access_claims(issuer, who, TOKEN_LIFETIME)
     answer: dict[str, object] = {
         "access_token": sign(key, claims | {"client_id": asked.client_id, "scope": asked.scope}),
         "token_type": "Bearer",

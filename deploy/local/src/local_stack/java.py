@@ -6,11 +6,13 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
+from local_stack.failure import StackError
+
 OLDEST_JAVA = 17
 DEBIAN_PACKAGES = ("openjdk-17-jre-headless", "default-jre-headless", "maven")
 
 
-class JavaMissing(Exception):
+class JavaMissingError(StackError):
     """Apache Kafka needs Java 17 or newer, and Maven to fetch it."""
 
 
@@ -25,13 +27,13 @@ def find_java() -> str:
     """Find a Java new enough for Apache Kafka."""
     java = shutil.which("java")
     if java is None:
-        raise JavaMissing(
+        raise JavaMissingError(
             f"Apache Kafka needs Java {OLDEST_JAVA} or newer and none is installed: on Debian or Ubuntu, "
             "`apt-get install default-jre-headless maven`; or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours."
         )
     version = java_version(java)
     if version < OLDEST_JAVA:
-        raise JavaMissing(
+        raise JavaMissingError(
             f"Apache Kafka needs Java {OLDEST_JAVA} or newer and {java} is version {version}: install a newer one, "
             "or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours."
         )
@@ -42,7 +44,7 @@ def find_maven() -> str:
     """Find Maven, which fetches the jars of Apache Kafka the first time."""
     maven = shutil.which("mvn")
     if maven is None:
-        raise JavaMissing(
+        raise JavaMissingError(
             "Maven is needed once, to fetch Apache Kafka, and is not installed: on Debian or Ubuntu, "
             "`apt-get install maven`; or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours."
         )
@@ -54,7 +56,7 @@ def install_java(say: Callable[[str], None]) -> None:
     try:
         find_java()
         find_maven()
-    except JavaMissing:
+    except JavaMissingError:
         apt = shutil.which("apt-get")
         if apt is None or os.geteuid() != 0:
             raise
@@ -76,4 +78,4 @@ def _install(apt: str, say: Callable[[str], None]) -> None:
         done = run("install", "-y", "--no-install-recommends", runtime, maven)
         if done.returncode == 0:
             return
-    raise JavaMissing(f"apt-get could not install Java and Maven: {done.stderr.strip()[-500:]}")
+    raise JavaMissingError(f"apt-get could not install Java and Maven: {done.stderr.strip()[-500:]}")

@@ -15,11 +15,13 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from local_stack.failure import StackError
 from local_stack.java import find_java, find_maven
 from local_stack.places import Home
 from local_stack.ports import ADDRESS
 
-# Two cores: the client compiler alone and the serial collector start sooner and leave the cores to the services.
+# Two cores: the client compiler alone and the serial collector leave the cores to the services. Measured with 60,000 records
+# written and read four times: 7.9 s of CPU, against 15.3 s with both compilers and 11.5 s with both and G1.
 JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 
 PROPERTIES = """\
@@ -60,7 +62,7 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-class KafkaFailed(Exception):
+class KafkaStartError(StackError):
     """Apache Kafka could not be made ready."""
 
 
@@ -99,9 +101,7 @@ def fetch_jars(home: Home, say: Callable[[str], None]) -> None:
             text=True,
         )
         if fetched.returncode != 0 or not any(home.jars.glob("kafka_*.jar")):
-            raise KafkaFailed(
-                f"Maven could not fetch Apache Kafka: {(fetched.stdout + fetched.stderr).strip()[-800:]}"
-            )
+            raise KafkaStartError(f"Maven could not fetch Apache Kafka: {(fetched.stdout + fetched.stderr).strip()[-800:]}")
         marker.write_text(version)
 
 
@@ -131,9 +131,8 @@ def prepare(home: Home, broker: int, controller: int, say: Callable[[str], None]
         text=True,
     )
     if formatted.returncode != 0:
-        raise KafkaFailed(
-            f"Apache Kafka could not format its storage {data}: "
-            f"{(formatted.stdout + formatted.stderr).strip()[-800:]}"
+        raise KafkaStartError(
+            f"Apache Kafka could not format its storage {data}: {(formatted.stdout + formatted.stderr).strip()[-800:]}"
         )
 
 
@@ -160,7 +159,6 @@ def bootstrap(broker: int) -> str:
 
 def trouble(servers: str) -> str | None:
     """Ask the broker for its topics: None if it answers, else what went wrong."""
-
     address, _, port = servers.partition(",")[0].rpartition(":")
     try:
         socket.create_connection((address, int(port)), timeout=3).close()

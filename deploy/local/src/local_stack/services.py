@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from local_stack.failure import StackError
 from local_stack.places import Home
 from local_stack.ports import ADDRESS
 from local_stack.state import Secrets, State
@@ -45,7 +46,7 @@ SERVICES: tuple[Service, ...] = (
 Purpose = Literal["serve", "migrate", "rebuild-views"]
 
 
-class ServiceMissing(Exception):
+class ServiceMissingError(StackError):
     """A service is not installed."""
 
 
@@ -53,7 +54,7 @@ def script(service: Service) -> str:
     """Find a service's console script beside our own interpreter."""
     path = Path(sys.executable).parent / service.command
     if not path.exists():
-        raise ServiceMissing(f"{service.command} is not installed: run `make install`.")
+        raise ServiceMissingError(f"{service.command} is not installed: run `make install`.")
     return str(path)
 
 
@@ -95,9 +96,7 @@ def environment(
     return variables
 
 
-def programs(
-    home: Home, cities: Path, state: State, secrets: Secrets, services: Sequence[Service], level: str
-) -> list[Program]:
+def programs(home: Home, cities: Path, state: State, secrets: Secrets, services: Sequence[Service], level: str) -> list[Program]:
     """Declare the services to the supervisor."""
     declared: list[Program] = []
     for service in services:

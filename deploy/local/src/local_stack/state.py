@@ -9,10 +9,11 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
+from local_stack.failure import StackError
 from local_stack.places import Home
 
 
-class NotUp(Exception):
+class NotUpError(StackError):
     """No city is up here: start it with `veche up`."""
 
 
@@ -85,12 +86,12 @@ def load_running(home: Home) -> State:
     """Read the state of a stack that is up.
 
     Raises:
-        NotUp: nothing was started in this home.
+        NotUpError: nothing was started in this home.
 
     """
     state = load(home)
     if not state.up:
-        raise NotUp(NotUp.__doc__)
+        raise NotUpError(NotUpError.__doc__)
     return state
 
 

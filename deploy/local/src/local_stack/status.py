@@ -1,10 +1,11 @@
 """How every process of a stack fares: whether it runs and answers, since when, and how often it was restarted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from local_stack import answers, kafka, postgres
-from local_stack.parts import EVERY_PART, trouble
+from local_stack import answers, parts
+from local_stack.parts import EVERY_PART, Part
 from local_stack.places import Home
 from local_stack.processes import marks
 from local_stack.services import SERVICES
@@ -38,7 +39,7 @@ def status(home: Home) -> list[Standing]:
     """Tell how everything that belongs to this stack fares.
 
     Raises:
-        NotUp: nothing was started in this home.
+        NotUpError: nothing was started in this home.
 
     """
     state = load_running(home)
@@ -55,13 +56,11 @@ def status(home: Home) -> list[Standing]:
 
 def _yours(state: State) -> list[Standing]:
     """Tell of what the stack uses and did not start."""
+    embedded: Mapping[Part, bool] = {"postgres": state.embedded_postgres, "kafka": state.embedded_kafka}
     found = []
-    if not state.embedded_postgres:
-        said = postgres.trouble(state.admin_url)
-        found.append(Standing("postgres", "unreachable" if said else "yours", postgres.without_password(state.admin_url), said=said))
-    if not state.embedded_kafka:
-        said = kafka.trouble(state.bootstrap)
-        found.append(Standing("kafka", "unreachable" if said else "yours", state.bootstrap, said=said))
+    for part in (part for part, ours in embedded.items() if not ours):
+        said = parts.trouble(state, part)
+        found.append(Standing(part, "unreachable" if said else "yours", parts.address(state, part), said=said))
     return found
 
 
@@ -93,13 +92,17 @@ def _condition(state: State, info: ProgramInfo) -> tuple[Condition, str | None]:
     return ("not ready" if said else "running"), said
 
 
+def _part(name: str) -> Part | None:
+    return next((part for part in EVERY_PART if part == name), None)
+
+
 def _trouble(state: State, name: str) -> str | None:
-    for part in EVERY_PART:
-        if part == name:
-            return trouble(state, part)
+    part = _part(name)
+    if part:
+        return parts.trouble(state, part)
     return answers.trouble(f"{state.urls[name]}/readyz") if name in state.urls else None
 
 
 def _address(state: State, name: str) -> str:
-    addresses = {"postgres": postgres.without_password(state.admin_url), "kafka": state.bootstrap, "oidc": state.issuer}
-    return addresses.get(name) or state.urls.get(name, "")
+    part = _part(name)
+    return parts.address(state, part) if part else state.urls.get(name, "")

@@ -11,20 +11,21 @@ import socket
 import subprocess
 import sys
 import time
-import xmlrpc.client  # noqa: S411  the answers come from our own supervisor over a socket that only its owner can open
+import xmlrpc.client
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from local_stack.failure import StackError
 from local_stack.places import Home
 
 MARK = "VECHE_STACK"
 INHERITED = ("HOME", "JAVA_HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
 
 
-class SupervisionFailed(Exception):
+class SupervisionError(StackError):
     """The supervisor did not do what it was asked."""
 
 
@@ -58,7 +59,7 @@ class ProgramInfo(BaseModel):
 def _value(text: str) -> str:
     """Write a value as supervisord reads it back: percent signs doubled, what it cannot carry refused."""
     if any(mark in text for mark in ('"', "\n", " ;")):
-        raise SupervisionFailed(
+        raise SupervisionError(
             f"{text!r} holds a quote, a line break or ' ;', which the supervisor cannot carry: "
             "put the project into a directory with a plainer name."
         )
@@ -157,21 +158,20 @@ class Supervisor:
         self._home = home
 
     def _call(self, method: str, *arguments: str | bool) -> object:
-        with xmlrpc.client.ServerProxy(
-            "http://localhost/RPC2", transport=_SocketTransport(str(self._home.socket))
-        ) as server:
+        with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_SocketTransport(str(self._home.socket))) as server:
             try:
-                return getattr(server.supervisor, method)(*arguments)  # type: ignore[no-any-return]  typed by each caller
+                answer: object = getattr(server.supervisor, method)(*arguments)
             except xmlrpc.client.Fault as fault:
-                raise SupervisionFailed(f"{method} {' '.join(map(str, arguments))}: {fault.faultString}") from fault
+                raise SupervisionError(f"{method} {' '.join(map(str, arguments))}: {fault.faultString}") from fault
             except (OSError, http.client.HTTPException) as error:
-                raise SupervisionFailed(f"The supervisor does not answer: {error}") from error
+                raise SupervisionError(f"The supervisor does not answer: {error}") from error
+        return answer
 
     def pid(self) -> int | None:
         """Tell the supervisor's process id; None where none answers."""
         try:
             answer = self._call("getPID")
-        except SupervisionFailed:
+        except SupervisionError:
             return None
         return answer if isinstance(answer, int) else None
 
@@ -179,7 +179,7 @@ class Supervisor:
         """Tell how every program fares."""
         answer = self._call("getAllProcessInfo")
         if not isinstance(answer, list):
-            raise SupervisionFailed(f"The supervisor answered {answer!r}.")
+            raise SupervisionError(f"The supervisor answered {answer!r}.")
         infos = [ProgramInfo.model_validate(item) for item in answer]
         return {info.name: info for info in infos}
 
@@ -191,13 +191,13 @@ class Supervisor:
     def start(self, name: str) -> None:
         """Start a program unless it runs or is about to."""
         if self.programs()[name].statename not in {"RUNNING", "STARTING", "BACKOFF"}:
-            self._call("startProcess", name, False)  # noqa: FBT003  a positional protocol
+            self._call("startProcess", name, False)
 
     def stop(self, names: Sequence[str], seconds: float) -> None:
         """Stop these programs together, and wait until they have ended."""
         running = [name for name, info in self.programs().items() if name in names and info.pid]
         for name in running:
-            self._call("stopProcess", name, False)  # noqa: FBT003  a positional protocol
+            self._call("stopProcess", name, False)
         deadline = time.monotonic() + seconds
         while any(self.programs()[name].pid for name in running) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -230,31 +230,29 @@ def launch(home: Home, configuration: str, inherited: Mapping[str, str]) -> Supe
         cwd="/",
     )
     if begun.returncode != 0:
-        raise SupervisionFailed(f"The supervisor could not be started: {(begun.stdout + begun.stderr).strip()}")
+        raise SupervisionError(f"The supervisor could not be started: {(begun.stdout + begun.stderr).strip()}")
     supervisor = Supervisor(home)
     deadline = time.monotonic() + 20
     while supervisor.pid() is None:
         if time.monotonic() > deadline:
-            raise SupervisionFailed(f"The supervisor does not answer; its log: {home.supervisor / 'supervisord.log'}")
+            raise SupervisionError(f"The supervisor does not answer; its log: {home.supervisor / 'supervisord.log'}")
         time.sleep(0.05)
     return supervisor
 
 
-def wait_until(
-    supervisor: Supervisor, home: Home, name: str, trouble: Callable[[], str | None], seconds: float
-) -> None:
+def wait_until(supervisor: Supervisor, home: Home, name: str, trouble: Callable[[], str | None], seconds: float) -> None:
     """Wait until a program answers; give up when it was started in vain, or after that many seconds."""
     deadline = time.monotonic() + seconds
     while (said := trouble()) is not None:
         info = supervisor.programs()[name]
         if info.statename in {"FATAL", "EXITED", "STOPPED"} or time.monotonic() > deadline:
-            raise SupervisionFailed(
+            raise SupervisionError(
                 f"{name} does not answer ({said}).\n{tail(log_file(home, name))}\nIts whole log: {log_file(home, name)}"
             )
         time.sleep(0.1)
 
 
-def tail(file: Path, lines: int = 15) -> str:
+def tail(file: Path, lines: int = 8) -> str:
     """Give the last lines of a log."""
     if not file.exists():
         return ""

@@ -1,9 +1,9 @@
 """Access tokens of the local issuer: its one key, and tokens signed by it for people and for robots."""
 
 import functools
-import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -43,38 +43,31 @@ def sign(key: RSAKey, claims: Mapping[str, object], *, kind: str = "at+jwt") -> 
     return jwt.encode({"alg": "RS256", "typ": kind, "kid": key.kid}, dict(claims), key)
 
 
-def access_claims(
-    *,
-    issuer: str,
-    sub: str,
-    name: str,
-    roles: Sequence[str],
-    organisation: str | None,
-    assurance: Assurance,
-    city: str | None,
-    lifetime: int,
-) -> dict[str, object]:
+@dataclass(frozen=True)
+class Identity:
+    """Who a token is of; `organisation` is the stream id of the organisation the person acts for."""
+
+    sub: str
+    name: str
+    roles: Sequence[str]
+    organisation: str | None = None
+    assurance: Assurance = "confirmed"
+    city: str | None = None
+
+
+def access_claims(issuer: str, who: Identity, lifetime: int) -> dict[str, object]:
     """Say who somebody is, in the claims that every service reads; valid from now for `lifetime` seconds."""
     now = int(time.time())
-    claims: dict[str, object] = {
-        "iss": issuer,
-        "sub": sub,
-        "aud": AUDIENCE,
-        "iat": now,
-        "exp": now + lifetime,
-        "name": name,
-        "roles": list(roles),
-        "assurance": assurance,
-    }
-    return claims | {key: value for key, value in (("organisation", organisation), ("city", city)) if value is not None}
+    known = {name: value for name, value in asdict(who).items() if value is not None}
+    return {"iss": issuer, "aud": AUDIENCE, "iat": now, "exp": now + lifetime, **known, "roles": list(who.roles)}
 
 
 @functools.cache
-def _issuer(state_dir: Path, _changed_at: int) -> str:
-    return State.model_validate_json((state_dir / "state.json").read_bytes()).issuer
+def _issuer(home: Path, _changed_at: int) -> str:
+    return State.model_validate_json((home / "state.json").read_bytes()).issuer
 
 
-def robot_token(
+def robot_token(  # noqa: PLR0913  the claims of a token
     state_dir: Path,
     sub: str,
     roles: Sequence[str],
@@ -90,15 +83,6 @@ def robot_token(
     Costs under a millisecond: the key is read once, the issuer's name when the state changes.
     """
     home = state_dir.resolve()
-    issuer = _issuer(home, os.stat(home / "state.json").st_mtime_ns)
-    claims = access_claims(
-        issuer=issuer,
-        sub=sub,
-        name=name or sub,
-        roles=roles,
-        organisation=organisation,
-        assurance=assurance,
-        city=city,
-        lifetime=lifetime,
-    )
-    return sign(load_key(home), claims)
+    issuer = _issuer(home, (home / "state.json").stat().st_mtime_ns)
+    who = Identity(sub, name or sub, roles, organisation, assurance, city)
+    return sign(load_key(home), access_claims(issuer, who, lifetime))

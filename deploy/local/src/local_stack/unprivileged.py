@@ -13,22 +13,30 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from local_stack.failure import StackError
+
 ACCOUNTS = ("postgres", "nobody")
 CAPABILITIES = ("dac_read_search", "dac_override")
 
 
-class CannotDropPrivileges(Exception):
+class PrivilegesError(StackError):
     """PostgreSQL refuses to run as root, and no ordinary account could be used instead."""
 
 
-def account() -> pwd.struct_passwd:
-    """Name the account for programs that refuse root: `postgres` where it exists, else `nobody`."""
+def account(directory: Path) -> pwd.struct_passwd:
+    """Name the account for programs that refuse root.
+
+    It is the one that `directory` was given to before, else `postgres` where that exists, else `nobody`.
+    """
+    owner = directory.stat().st_uid
+    if owner != 0:
+        return pwd.getpwuid(owner)
     for name in ACCOUNTS:
         try:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise CannotDropPrivileges("PostgreSQL refuses to run as root: create an account for it (useradd postgres).")
+    raise PrivilegesError("PostgreSQL refuses to run as root: create an account for it (useradd postgres).")
 
 
 def prefix(*, executable: Path, directory: Path) -> tuple[str, ...]:
@@ -40,27 +48,26 @@ def prefix(*, executable: Path, directory: Path) -> tuple[str, ...]:
         return ()
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise CannotDropPrivileges(
+        raise PrivilegesError(
             "PostgreSQL refuses to run as root, and `setpriv` (package util-linux) is missing to run it as another "
             "user: install util-linux, or run Veche as an ordinary user."
         )
-    user = account()
+    user = account(directory)
     as_user = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     ways = [as_user] + [
-        (*as_user, "--securebits=+no_setuid_fixup", f"--inh-caps=+{name}", f"--ambient-caps=+{name}")
-        for name in CAPABILITIES
+        (*as_user, "--securebits=+no_setuid_fixup", f"--inh-caps=+{name}", f"--ambient-caps=+{name}") for name in CAPABILITIES
     ]
     for way in ways:
         if _reaches(way, executable, directory):
             return way
-    raise CannotDropPrivileges(
+    raise PrivilegesError(
         f"PostgreSQL refuses to run as root, and the user {user.pw_name!r} may not enter {_obstacle(user, directory)}: "
         "let others pass it (chmod o+x), move the project elsewhere, or run Veche as an ordinary user."
     )
 
 
 def _reaches(way: Sequence[str], executable: Path, directory: Path) -> bool:
-    """Try as that user: is the executable in reach, and may the directory be written to?"""
+    """Try as that user whether the executable is in reach and the directory may be written to."""
     test = shutil.which("test") or "/usr/bin/test"
     question = (test, "-x", str(executable), "-a", "-w", str(directory))
     return subprocess.run((*way, *question), check=False, capture_output=True, cwd="/").returncode == 0  # noqa: S603  our own words

@@ -120,11 +120,17 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.filters["instant"] = _instant
     environment.filters["minute"] = _minute
     environment.filters["second"] = _second
     environment.filters["size"] = _size
     environment.filters["legible"] = _legible
     return environment
+
+
+def _instant(moment: datetime) -> str:
+    """Write a moment for programs, to the millisecond: finer is no valid time of a page (HTML Living Standard)."""
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _minute(moment: datetime, day: str) -> str:

@@ -15,6 +15,7 @@ from notification_svc.views.request_card import CHANNEL, NOTHING_SAID, Addressed
 from notification_svc.views.work_item import Row, Wanted
 from shared_chassis.consumer import Invalid
 from shared_chassis.http import ROLES, Actor, Rules, allow
+from shared_chassis.http.feed import READERS
 from shared_chassis.keyring import Keyring
 from shared_chassis.postgres import Database
 from shared_chassis.store import Command, Result, Store
@@ -42,6 +43,7 @@ MAY: Rules = {
     "read_queue": STAFF | {"auditor"},
     "read_own_messages": frozenset(ROLES),
     "read_messages_of_others": STAFF | {"auditor"},
+    "read_feed": READERS,
 }
 """Who may: use case → roles."""
 
@@ -213,24 +215,26 @@ def _is_emergency(context: Context, city: str | None, service_type: str | None) 
 # ---- messages
 
 
-def tell(context: Context, notice: AddressedNotice) -> None:
-    """Tell a person of a fact: the letter goes into the outbox, then that it was sent becomes a fact.
+def send(context: Context, notice: AddressedNotice) -> None:
+    """Put the letter to a person into the outbox; the same letter again takes its own place.
 
-    Safe to repeat at any point: the same letter takes its own place, and the fact is stated once. Personal data is opened here,
-    for the letter alone.
+    Personal data is opened here, for the letter alone. Raises `CityUnknownError`.
     """
-    letter = _letter(context, notice)
-    context.outbox.write(notice.message, compose(letter, context.mail_domain))
-    telling = _telling(notice)
+    context.outbox.write(notice.message, compose(_letter(context, notice), context.mail_domain))
+
+
+def state_sent(context: Context, notice: AddressedNotice) -> None:
+    """State that a person was told; safe to repeat."""
+    telling, language = _telling(notice), _language(context, notice)
 
     def decide(message: Message, _now: datetime) -> Sequence[Event]:
-        return domain.tell(message, telling, letter.language)
+        return domain.tell(message, telling, language)
 
     context.store.handle(MESSAGE, f"message-{notice.message}", decide, _command(notice, "sent"))
 
 
-def give_up(context: Context, notice: AddressedNotice, attempts: int, error: str) -> None:
-    """State that a person could not be told after so many attempts."""
+def state_failed(context: Context, notice: AddressedNotice, attempts: int, error: str) -> None:
+    """State that a person could not be told after so many attempts; safe to repeat."""
     telling = _telling(notice)
 
     def decide(message: Message, _now: datetime) -> Sequence[Event]:
@@ -258,8 +262,7 @@ def _sentence(context: Context, told: Told) -> str:
 
 
 def _letter(context: Context, notice: AddressedNotice) -> Letter:
-    city = _city(context, notice.city)
-    language = context.texts.language_for(notice.language, city.default_language)
+    city, language = _city(context, notice.city), _language(context, notice)
     facts = {
         "number": notice.number,
         "about": _name_of(context, city, notice.service_type, language),
@@ -275,6 +278,10 @@ def _letter(context: Context, notice: AddressedNotice) -> Letter:
         language=language,
         text=context.texts.message(notice.template, language, city.timezone, facts),
     )
+
+
+def _language(context: Context, notice: AddressedNotice) -> str:
+    return context.texts.language_for(notice.language, _city(context, notice.city).default_language)
 
 
 def _city(context: Context, slug: str) -> City:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.utils import format_datetime
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ LAST_RESORT: Final = "en"
 
 LINE: Final = 76
 """The most characters in a line of a message."""
+
+CRLF: Final = "\r\n"
 
 _FILE = re.compile(r"(?P<template>[a-z_]+)\.(?P<language>[a-z]{2,3})\.txt\.j2")
 
@@ -127,29 +129,39 @@ class Letter:
 
 
 def compose(letter: Letter, domain: str) -> bytes:
-    """Write a letter as RFC 5322 text: the same letter gives the same bytes.
+    """Write a letter as a text message of RFC 5322, 2045 and 2047: the same letter gives the same bytes.
 
-    `domain` names the city's mail. Who has no usable e-mail address is addressed by pseudonym, under a domain that never exists
-    (RFC 2606).
+    `domain` names the city's mail. Written by hand: the standard library's message takes ten times as long over seven headers.
     """
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address(addr_spec=f"no-reply@{domain}")
-    mail["To"] = _addressee(letter)
-    mail["Subject"] = letter.text.subject
-    mail["Date"] = letter.date
-    mail["Message-ID"] = f"<message-{letter.message}@{domain}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(letter.text.body, cte="8bit")
-    mail["Content-Language"] = letter.language
-    return mail.as_bytes()
+    subject = letter.text.subject
+    charset = "us-ascii" if subject.isascii() else "utf-8"
+    headers = (
+        f"From: no-reply@{domain}",
+        f"To: {_addressee(letter)}",
+        f"Subject: {Header(subject, charset, header_name='Subject').encode(linesep=CRLF)}",
+        f"Date: {format_datetime(letter.date)}",
+        f"Message-ID: <message-{letter.message}@{domain}>",
+        "Auto-Submitted: auto-generated",
+        f"Content-Language: {letter.language}",
+        "MIME-Version: 1.0",
+        'Content-Type: text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding: 8bit",
+    )
+    return CRLF.join((*headers, "", *letter.text.body.split("\n"))).encode()
 
 
-def _addressee(letter: Letter) -> Address:
+def _addressee(letter: Letter) -> str:
+    """Write whom a letter is for.
+
+    Who has no usable e-mail address is addressed by pseudonym, under a domain that never exists (RFC 2606).
+    """
     name, _, domain = (letter.email or "").strip().rpartition("@")
-    try:
-        return Address(addr_spec=f"{name}@{domain.encode('idna').decode()}")
-    except (MessageError, ValueError, IndexError):
-        return Address(addr_spec=f"person-{letter.person}@person.invalid")
+    if name:
+        try:
+            return str(Address(addr_spec=f"{name}@{domain.encode('idna').decode()}"))
+        except (MessageError, ValueError, IndexError):
+            pass  # what is no address is not written to
+    return f"person-{letter.person}@person.invalid"
 
 
 class Outbox:
@@ -166,11 +178,18 @@ class Outbox:
         return self.directory / message.hex[:2] / f"message-{message}.eml"
 
     def write(self, message: UUID, letter: bytes) -> Path:
-        """Put a letter into the outbox; the same one again takes its own place. It is on disk when this returns."""
+        """Put a letter into the outbox; the same one again takes its own place. It is on disk when this returns.
+
+        What a crash leaves unfinished has a hidden name, of this process alone, and is never taken for a letter.
+        """
         path = self.path_of(message)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
-        with unfinished.open("wb") as file:
+        unfinished = path.with_name(f".{message}.{os.getpid()}.part")
+        try:
+            file = unfinished.open("wb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = unfinished.open("wb")
+        with file:
             file.write(letter)
             file.flush()
             os.fsync(file.fileno())

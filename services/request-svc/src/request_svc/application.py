@@ -25,7 +25,7 @@ from request_svc.views import register as register_view
 from shared_chassis.http import ANYBODY, Actor
 from shared_chassis.keyring import Keyring
 from shared_chassis.postgres import Database
-from shared_chassis.register import Void, draw_from, voids
+from shared_chassis.register import Void, draw_of_year, voids
 from shared_chassis.store import Command, Result, Store
 from shared_city import City, NoTermsError, terms_for
 from shared_events.dispatch import WorkReportedDone
@@ -240,7 +240,7 @@ def _handle(context: Context, request: UUID, decide: Callable[[Request, datetime
 
 def _draw(context: Context, city: CityRules, command: Command) -> str:
     """Draw the command's register number; a repeated command gets the number it had, also when a year has turned meanwhile."""
-    drawn = draw_from(context.database, series(city, year(city, context.store.now())), command.id)
+    drawn = draw_of_year(context.database, city.prefix, city.zone.key, command.id)
     return register_number(drawn.series, drawn.number)
 
 

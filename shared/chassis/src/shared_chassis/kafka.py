@@ -127,8 +127,8 @@ def new_consumer(bootstrap: str, group: str) -> AIOKafkaConsumer:
         auto_offset_reset="earliest",
         fetch_max_wait_ms=300,
         max_partition_fetch_bytes=1024 * 1024,
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=3_000,
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=2_000,
     )
 
 

@@ -7,8 +7,12 @@ from uuid import UUID
 from shared_chassis.postgres import Database
 
 DRAW: LiteralString = """
-    SELECT coalesce((SELECT d.series FROM register_draw d WHERE d.command_id = %(command)s), %(series)s) AS series,
-        draw_number(%(series)s, %(command)s) AS number, set_config('synchronous_commit', 'off', true)
+    SELECT draw_number(%(series)s, %(command)s) AS number, set_config('synchronous_commit', 'off', true)
+"""
+DRAW_OF_YEAR: LiteralString = """
+    SELECT coalesce((SELECT d.series FROM register_draw d WHERE d.command_id = %(command)s), wanted.series) AS series,
+        draw_number(wanted.series, %(command)s) AS number, set_config('synchronous_commit', 'off', true)
+    FROM (SELECT %(prefix)s || '-' || extract(year FROM rule_now() AT TIME ZONE %(zone)s)::integer AS series) AS wanted
 """
 VOIDS: LiteralString = """
     SELECT d.series, d.number, d.drawn_at FROM register_draw d
@@ -27,25 +31,31 @@ class Void(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A number drawn for a command, and the series it was first drawn from."""
+    """A number, and the series it was drawn from."""
 
     series: str
     number: int
 
 
 def draw(database: Database, series: str, command: UUID) -> int:
-    """Draw the next number of a series for a command; the same command draws the same number again."""
-    return draw_from(database, series, command).number
-
-
-def draw_from(database: Database, series: str, command: UUID) -> Drawn:
-    """Draw a number as `draw` does, where a command repeated later may name a later series: a year has turned meanwhile.
+    """Draw the next number of a series for a command; the same command draws the same number again.
 
     Commits without waiting for the disk: whatever uses the number commits later in the same log, and takes the draw with it.
     """
     row = database.query_one(DRAW, {"series": series, "command": command})
     if row is None:
         raise LookupError(series)
+    return int(row["number"])
+
+
+def draw_of_year(database: Database, prefix: str, zone: str, command: UUID) -> Drawn:
+    """Draw from the series `<prefix>-<year>` of the year that clocks in a zone show now, as `draw` does.
+
+    The same command gets the same number and series again, also when the year has turned meanwhile.
+    """
+    row = database.query_one(DRAW_OF_YEAR, {"prefix": prefix, "zone": zone, "command": command})
+    if row is None:
+        raise LookupError(prefix)
     return Drawn(row["series"], int(row["number"]))
 
 

@@ -80,7 +80,7 @@ class ForeignKeyError(RuntimeError):
     """A stored event's subject is not the stream it stands in: it is not published, nor is anything after it."""
 
 
-class Deposed(Exception):  # noqa: N818 - a verdict the relay acts on
+class Deposed(Exception):
     """Another relay leads by now; this one begins anew as a follower."""
 
 
@@ -234,7 +234,14 @@ class Relay:
     async def _read(self, lead: "_Lead") -> list[Message]:
         """Read what is not yet published, in the order of commits."""
         rows = await (await lead.connection.execute(READ, {"position": lead.position, "limit": AT_ONCE}, prepare=True)).fetchall()
-        messages = [message(row["notification_id"], row["originator_id"], row["state"]) for row in rows]
+        messages: list[Message] = []
+        for row in rows:
+            try:
+                messages.append(message(row["notification_id"], row["originator_id"], row["state"]))
+            except ForeignKeyError:
+                if not messages:
+                    raise
+                break  # what stands before it goes out first
         self._note((rows[0]["now"] - messages[0].recorded).total_seconds() if messages else None)
         return messages
 
@@ -250,7 +257,7 @@ class Relay:
             batch = producer.create_batch()
             while todo:
                 first = todo[0]
-                if batch.append(timestamp=None, key=first.key, value=first.value, headers=first.headers) is None:
+                if batch.append(timestamp=None, key=first.key, value=first.value, headers=list(first.headers)) is None:
                     break
                 todo.popleft()
             batch.close()

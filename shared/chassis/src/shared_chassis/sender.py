@@ -172,8 +172,8 @@ class Sender(Generic[C]):
                 delivery = ended
             (self._delivered if delivery.sent_at is not None else self._failed)(self._context, delivery)
             self._database.execute(REPORTED, {"id": delivery.id})
-        except Exception as error:  # noqa: BLE001 - one delivery's fault is no other's; it is told and tried again
-            log.error("delivery.interrupted", channel=delivery.channel, delivery=str(delivery.id), exc_info=error)
+        except Exception as error:  # one delivery's fault is no other's; it is told and tried again
+            log.exception("delivery.interrupted", channel=delivery.channel, delivery=str(delivery.id))
             with suppress(*TROUBLE):
                 self._postpone(delivery, told(error), more=0)
 

@@ -117,8 +117,8 @@ class Timers(Generic[C]):
         """Tell the seconds until the next timer is due, a second at most."""
         if monotonic() - self._unknown_at > UNKNOWN_EVERY:
             self._unknown_at = monotonic()
-            for row in self._database.query(UNKNOWN, {"kinds": self._kinds}):
-                log.error("timer.kind_unknown", kind=row["kind"], count=row["count"])
+            for unknown in self._database.query(UNKNOWN, {"kinds": self._kinds}):
+                log.error("timer.kind_unknown", kind=unknown["kind"], count=unknown["count"])
         row = self._database.query_one(NEXT_DUE, {"kinds": self._kinds})
         return POLL if row is None or row["seconds"] is None else min(POLL, row["seconds"])
 
@@ -131,8 +131,8 @@ class Timers(Generic[C]):
         try:
             self._reactions[timer.kind](self._context, timer)
             self._database.execute(DONE, {"id": timer.id, "due_at": timer.due_at})
-        except Exception as error:  # noqa: BLE001 - one timer's fault is no other's; it is told and tried again
-            log.error("timer.failed", kind=timer.kind, stream=timer.stream_id, again_in_s=RETRY_SECONDS, exc_info=error)
+        except Exception:  # one timer's fault is no other's; it is told and tried again
+            log.exception("timer.failed", kind=timer.kind, stream=timer.stream_id, again_in_s=RETRY_SECONDS)
             with suppress(*TROUBLE):
                 self._database.execute(POSTPONE, {"id": timer.id, "due_at": timer.due_at, "seconds": RETRY_SECONDS})
             return

@@ -334,7 +334,7 @@ def _assigned(case: Case, organisation: str | None) -> str:
 
 def _hand_to(case: Case, holder: Holder, at: datetime) -> list[Event]:
     """Change the holder, never before the previous one began."""
-    if False:
+    if case.holder == holder:
         return []
     return [HolderChanged(holder=holder, at=at if case.since is None else max(case.since, at))]
 

@@ -17,10 +17,10 @@ def _absent_if_blank(value: object) -> object:
 
 
 Blank = BeforeValidator(_absent_if_blank)
-Name = Annotated[str | None, Blank, StringConstraints(max_length=200)]
-Line = Annotated[str | None, Blank, StringConstraints(max_length=500)]
-Text = Annotated[str | None, Blank, StringConstraints(max_length=10_000)]
-Degrees = Annotated[str | None, Blank, StringConstraints(pattern=r"^-?\d{1,3}(\.\d{1,20})?$")]
+Name = Annotated[Annotated[str, StringConstraints(max_length=200)] | None, Blank]
+Line = Annotated[Annotated[str, StringConstraints(max_length=500)] | None, Blank]
+Text = Annotated[Annotated[str, StringConstraints(max_length=10_000)] | None, Blank]
+Degrees = Annotated[Annotated[str, StringConstraints(pattern=r"^-?\d{1,3}(\.\d{1,20})?$")] | None, Blank]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 

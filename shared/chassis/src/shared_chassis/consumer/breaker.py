@@ -12,15 +12,17 @@ IN_A_ROW = 20
 class Breaker:
     """Counts the last keys' outcomes; trips when more than half of at least 50, or more than 20 in a row, were bad.
 
-    After a rest it is on trial: it trips again unless most keys are good. Safe to use from many threads.
+    After a rest it is on trial: it trips again unless most keys are good. `why` says what is wrong until that is so. Safe to use
+    from many threads.
     """
 
     def __init__(self) -> None:
+        self.tripped = False
+        self.why: str | None = None
         self._lock = Lock()
         self._outcomes: OrderedDict[str, bool] = OrderedDict()
         self._row: set[str] = set()
         self._trial = False
-        self.tripped: str | None = None
 
     def record(self, key: str, *, good: bool) -> None:
         """Note how an event of a key ended; `good` is False when a person would have to look at it."""
@@ -29,33 +31,42 @@ class Breaker:
             self._outcomes.move_to_end(key)
             while len(self._outcomes) > WINDOW:
                 self._outcomes.popitem(last=False)
+            bad, all_ = self._bad(), len(self._outcomes)
             if good:
                 self._row.clear()
+                if self._trial and bad <= SHARE * all_:
+                    self._pass()
                 return
             self._row.add(key)
-            bad = self._bad()
             if len(self._row) > IN_A_ROW:
-                self.tripped = f"More than {IN_A_ROW} streams in a row cannot be handled; nothing is parked until some can."
-            elif len(self._outcomes) >= LEAST and bad > SHARE * len(self._outcomes):
-                self.tripped = f"{bad} of the last {len(self._outcomes)} streams cannot be handled; nothing is parked for now."
+                self._trip(f"More than {IN_A_ROW} streams in a row cannot be handled; nothing is parked for now.")
+            elif all_ >= LEAST and bad > SHARE * all_:
+                self._trip(f"{bad} of the last {all_} streams cannot be handled; nothing is parked for now.")
 
     def may_park(self) -> bool:
         """Say whether bad events may be set aside now; on trial this is the verdict."""
         with self._lock:
-            if self._trial and self.tripped is None:
-                bad = self._bad()
-                if bad > SHARE * len(self._outcomes):
-                    self.tripped = f"After a rest {bad} of {len(self._outcomes)} streams still cannot be handled."
-                self._trial = False
-            return self.tripped is None
+            if self._trial and not self.tripped:
+                bad, all_ = self._bad(), len(self._outcomes)
+                if bad > SHARE * all_:
+                    self._trip(f"After a rest {bad} of {all_} streams still cannot be handled; nothing is parked for now.")
+                else:
+                    self._pass()
+            return not self.tripped
 
     def try_again(self) -> None:
         """Start a trial: what was counted before is forgotten."""
         with self._lock:
             self._outcomes.clear()
             self._row.clear()
-            self._trial = True
-            self.tripped = None
+            self._trial = self.why is not None
+            self.tripped = False
+
+    def _trip(self, why: str) -> None:
+        self.tripped, self.why = True, why
+
+    def _pass(self) -> None:
+        self._trial, self.why = False, None
 
     def _bad(self) -> int:
         return sum(not good for good in self._outcomes.values())

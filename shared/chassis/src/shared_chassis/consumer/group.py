@@ -60,7 +60,7 @@ class Consumer(Generic[C]):
 
     def trouble(self) -> str | None:
         """Say in a sentence why this consumer does not go on, for `/readyz`; None when it does."""
-        return self._breaker.tripped or self._left
+        return self._breaker.why or self._left
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until told to stop, joining the group anew after any trouble.
@@ -87,7 +87,7 @@ class Consumer(Generic[C]):
 
     async def _wait(self, stop: asyncio.Event, seconds: float, error: Exception) -> None:
         self._left = told(error)
-        log.warning("consumer.left", consumer=self.name, error=self._breaker.tripped or self._left, seconds=seconds)
+        log.warning("consumer.left", consumer=self.name, error=self._breaker.why or self._left, seconds=seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await stop.wait()

@@ -23,7 +23,7 @@ TRIES = 3
 log = structlog.get_logger()
 
 
-class Dropped(Exception):  # noqa: N818 - a verdict the consumer acts on
+class Dropped(Exception):
     """This partition is no longer ours, or the breaker stopped everything: what is unfinished is left to the next owner."""
 
 

@@ -217,7 +217,7 @@ class Partition(Generic[C]):
             crew.positions.commit([Step(self.place, standing, standing, folds)])
 
         def dropped() -> bool:
-            return self.dropped or crew.breaker.tripped is not None
+            return self.dropped or crew.breaker.tripped
 
         return Lane(crew.handler, crew.breaker, key, flush, dropped, blocked=blocked)
 

@@ -16,7 +16,7 @@ Status = dict[str, dict[str, dict[int, dict[str, int]]]]
 """Consumer → topic → partition → `next_offset` and `last_position`."""
 
 
-class Fenced(Exception):  # noqa: N818 - a verdict the consumer acts on
+class Fenced(Exception):
     """Another process has moved this partition on: what was done here is dropped, and the group is joined anew."""
 
 

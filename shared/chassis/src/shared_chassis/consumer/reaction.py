@@ -20,15 +20,15 @@ Folds = Mapping[type[Event], Callable[[Received], Statement]]
 """Event type → the one statement it is in a view of others' facts. Repeating it is harmless."""
 
 
-class Transient(Exception):  # noqa: N818 - a word to the consumer, not a fault
+class Transient(Exception):
     """Not now: the world is not ready. The event is tried again in its place; other partitions go on."""
 
 
-class Invalid(Exception):  # noqa: N818 - a word to the consumer, not a fault
+class Invalid(Exception):
     """Not ever by itself: a person must look. The event is parked and later ones of its key wait behind it."""
 
 
-class Early(Exception):  # noqa: N818 - a word to the consumer, not a fault
+class Early(Exception):
     """Not yet: the event is about a stream that is not known here so far. It waits for that stream's arrival."""
 
     def __init__(self, awaits: str) -> None:

@@ -1,0 +1,137 @@
+"""The report's checks, as pure functions over the books: what is lost, and what happened twice for one cause."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared_events.event import topic_of
+from shared_events.ids import derive
+from veche.demo.logs import Books, Fact
+
+REACTIONS: Mapping[str, Mapping[str, str]] = {
+    "dispatch": {
+        "request.request-submitted.v1": "open-case",
+        "request.request-registered.v1": "route",
+        "request.completion-proposed.v1": "ask-resident",
+        "request.request-closed.v1": "close-case",
+    },
+    "request": {"dispatch.work-reported-done.v1": "propose-completion"},
+    "notification": {
+        "dispatch.routing-failed.v1": "open-item",
+        "dispatch.deadline-breached.v1": "open-item",
+    },
+}
+"""Service → type it reacts to → the reaction's name: its command id derives from event id and name, so it can be looked up."""
+
+CONSUMERS = {"dispatch": "dispatch-svc", "request": "request-svc", "notification": "notification-svc"}
+ONCE_A_CAUSE = (
+    "dispatch.case-opened.v1",
+    "notification.work-item-opened.v1",
+    "request.completion-proposed.v1",
+    "dispatch.request-assigned.v1",
+    "notification.message-sent.v1",
+)
+MESSAGE_CAUSES = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
+SUBMISSIONS = ("discussion.question-submitted.v1", "discussion.proposal-submitted.v1", "discussion.remark-submitted.v1")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What is missing, by kind; all zero in a healthy city."""
+
+    unpublished: int
+    unapplied: int
+    without_fact: int
+    without_case: int
+    without_message: int
+
+    @property
+    def total(self) -> int:
+        """How many things are lost."""
+        return self.unpublished + self.unapplied + self.without_fact + self.without_case + self.without_message
+
+
+def losses(books: Books, analytics_ids: Iterable[UUID]) -> Losses:
+    """Count what was stored and did not arrive, and what was caused and did not follow."""
+    facts = set(analytics_ids)
+    return Losses(
+        unpublished=sum(event not in books.published for event in books.stored),
+        unapplied=sum(1 for _ in unapplied(books)),
+        without_fact=sum(event not in facts for event in books.stored),
+        without_case=len(_requests(books) - {fact.subject[-36:] for fact in _of(books, "dispatch.case-opened.v1")}),
+        without_message=sum(1 for _ in unmessaged(books)),
+    )
+
+
+def unapplied(books: Books) -> Iterable[tuple[str, Fact]]:
+    """Name every published fact that a consumer has passed, and neither handled nor parked."""
+    for service, reactions in REACTIONS.items():
+        consumer = CONSUMERS[service]
+        for fact in books.published.values():
+            reaction = reactions.get(fact.type)
+            if reaction is None or not _passed(books, consumer, fact):
+                continue
+            parked = (consumer, topic_of(fact.service), fact.position) in books.parked
+            if not parked and derive(fact.id, reaction) not in books.commands[service]:
+                yield consumer, fact
+
+
+def unmessaged(books: Books) -> Iterable[Fact]:
+    """Name every fact a resident should have been told of and was not."""
+    persons = {fact.subject for fact in _of(books, "request.request-submitted.v1") if fact.data.get("person")}
+    told = {
+        str(fact.data["cause"])
+        for fact in books.stored.values()
+        if fact.type in ("notification.message-sent.v1", "notification.message-failed.v1")
+    }
+    for fact in books.stored.values():
+        if fact.type in MESSAGE_CAUSES and fact.subject in persons and str(fact.id) not in told:
+            yield fact
+
+
+def duplicate_effects(books: Books) -> Counter[str]:
+    """Count, by type, every effect beyond the first that one cause had."""
+    seen: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+    for fact in books.stored.values():
+        if fact.type in ONCE_A_CAUSE:
+            cause = fact.data.get("cause") or (fact.subject if fact.type == "dispatch.case-opened.v1" else fact.causation)
+            seen[fact.type, str(cause), str(fact.data.get("channel", ""))] += 1
+    return Counter({type_: count - 1 for (type_, _, _), count in seen.items() if count > 1})
+
+
+def consumed(books: Books) -> dict[str, int]:
+    """Count the distinct facts each consumer has passed, parked ones left out."""
+    counts: dict[str, int] = {}
+    for consumer, topics in books.consumed.items():
+        parked = {(topic, position) for who, topic, position in books.parked if who == consumer}
+        counts[consumer] = sum(
+            topic_of(fact.service) in topics
+            and _passed(books, consumer, fact)
+            and (topic_of(fact.service), fact.position) not in parked
+            for fact in books.published.values()
+        )
+    return counts
+
+
+def submissions(books: Books) -> int:
+    """Count the submissions stored."""
+    return sum(fact.type in SUBMISSIONS for fact in books.stored.values())
+
+
+def by_type(facts: Iterable[Fact]) -> dict[str, int]:
+    """Count facts by type."""
+    return dict(sorted(Counter(fact.type for fact in facts).items()))
+
+
+def _requests(books: Books) -> set[str]:
+    return {fact.subject[-36:] for fact in _of(books, "request.request-submitted.v1")}
+
+
+def _of(books: Books, type_: str) -> list[Fact]:
+    return [fact for fact in books.stored.values() if fact.type == type_]
+
+
+def _passed(books: Books, consumer: str, fact: Fact) -> bool:
+    topic, partition, offset = books.offsets[fact.id]
+    return offset < books.consumed.get(consumer, {}).get(topic, {}).get(partition, 0)

@@ -1,0 +1,173 @@
+"""`veche history`: everything that ever happened to one request or one discussion, with who, when and why."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from local_stack.state import load_running
+from shared_events.ids import case_stream, discussion_stream, message_stream, request_stream, submission_stream, work_item_stream
+from veche import settings
+from veche.failure import CommandError
+from veche.play.command import robots_of, run
+from veche.robot import Robots
+from veche.slice import Shown, read_feed
+from veche.stack import told
+
+app = typer.Typer()
+
+REQUEST, DISPATCH, NOTIFICATION, DISCUSSION = "request-svc", "dispatch-svc", "notification-svc", "discussion-svc"
+TOLD_OF = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
+LOOKED_AT = ("dispatch.routing-failed.v1", "dispatch.deadline-breached.v1")
+MESSAGE_CHANNEL = "file"
+LONGEST = 90
+"""Characters of one value in a table; --json shows all."""
+
+
+class NothingFoundError(CommandError):
+    """Nothing is known under this id; give a register number, a stream id as `request-…` or `discussion-…`, or its uuid."""
+
+
+@app.command()
+def history(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A register number, or a stream id as request-… or discussion-….")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="The events as a JSON array: service, position, event.")] = False,
+) -> None:
+    """Show everything that ever happened to a request (with its case) or a discussion (with its submissions), in order."""
+    console = Console()
+    with told(console):
+        home = settings.home()
+        state = load_running(home)
+
+    async def collect() -> list[Shown]:
+        async with robots_of(home, state) as robots:
+            return await whole_history(robots, id_)
+
+    events = run(Console(stderr=True), collect())
+    if as_json:
+        shown = [{"service": event.service, "position": event.position, "event": event.document} for event in events]
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    console.print(_table(events))
+    console.print(f"{len(events)} events of {len({event.text('subject') for event in events})} streams.", highlight=False)
+
+
+async def whole_history(robots: Robots, id_: str) -> list[Shown]:
+    """Gather the events of everything an id stands for.
+
+    Raises `NothingFoundError`.
+    """
+    auditor = robots.token("robot-auditor", "auditor")
+    kind, uuid = await _resolve(robots, id_, auditor)
+    if kind in ("request", "case", ""):
+        events = await _request(robots, uuid, auditor)
+        if events or kind:
+            return _found(events)
+    if kind in ("discussion", ""):
+        return _found(await _discussion(robots, uuid, auditor))
+    service = NOTIFICATION if kind in ("message", "work-item") else DISCUSSION
+    return _found([event async for event in read_feed(robots, service, auditor, [f"{kind}-{uuid}"])])
+
+
+def in_order(events: Sequence[Shown]) -> list[Shown]:
+    """Merge several logs: each in the order of its positions, among each other by when they became known.
+
+    A clock may run against its log's positions; the log is right, so an event counts as no earlier than those before it.
+    """
+    latest: dict[str, datetime] = {}
+    keyed = []
+    for event in sorted(events, key=lambda each: (each.service, each.position)):
+        latest[event.service] = max(latest.get(event.service, event.recorded_time), event.recorded_time)
+        keyed.append((latest[event.service], event))
+    return [event for _, event in sorted(keyed, key=lambda pair: pair[0])]
+
+
+async def _resolve(robots: Robots, id_: str, token: str) -> tuple[str, UUID]:
+    """Read an id: the kind of stream and its uuid; the kind is empty for a bare uuid."""
+    kind, uuid = id_[:-36].rstrip("-"), id_[-36:]
+    try:
+        return kind, UUID(uuid)
+    except ValueError:
+        pass
+    for service, path, kind in ((REQUEST, "/requests", "request"), (DISCUSSION, "/submissions", "submission")):
+        answer = await robots.get(service, f"{path}?number={id_}", token)
+        items = answer.body.get("items") if answer.good else None
+        if isinstance(items, list) and items:
+            return kind, UUID(str(items[0]["id"]))
+    raise NothingFoundError(f"{NothingFoundError.__doc__} ({id_})")
+
+
+async def _request(robots: Robots, request: UUID, token: str) -> list[Shown]:
+    own, case = await asyncio.gather(
+        _streams(robots, REQUEST, token, [request_stream(request)]),
+        _streams(robots, DISPATCH, token, [case_stream(request)]),
+    )
+    caused = [work_item_stream(event.id) for event in case if event.text("type") in LOOKED_AT]
+    caused += [message_stream(event.id, MESSAGE_CHANNEL) for event in own if event.text("type") in TOLD_OF]
+    followed = await _streams(robots, NOTIFICATION, token, caused) if caused else []
+    return in_order([*own, *case, *followed])
+
+
+async def _discussion(robots: Robots, discussion: UUID, token: str) -> list[Shown]:
+    streams = [discussion_stream(discussion)]
+    cursor = ""
+    while True:
+        answer = await robots.get(DISCUSSION, f"/discussions/{discussion}/submissions?limit=200{cursor}", token)
+        items = answer.body.get("items", []) if answer.good else []
+        streams += [submission_stream(UUID(str(item["id"]))) for item in items] if isinstance(items, list) else []
+        if not answer.body.get("next"):
+            break
+        cursor = f"&cursor={answer.body['next']}"
+    return in_order(await _streams(robots, DISCUSSION, token, streams))
+
+
+async def _streams(robots: Robots, service: str, token: str, streams: list[str]) -> list[Shown]:
+    return [event async for event in read_feed(robots, service, token, streams)]
+
+
+def _found(events: list[Shown]) -> list[Shown]:
+    if not events:
+        raise NothingFoundError(NothingFoundError.__doc__)
+    return events
+
+
+def _table(events: Sequence[Shown]) -> Table:
+    known = {event.id: event for event in events}
+    table = Table(
+        "when", "what", "who", "why", "details", title=f"{events[0].text('subject')} and what followed", show_lines=False
+    )
+    for event in events:
+        cause = known.get(UUID(event.text("causationid")))
+        table.add_row(
+            f"{event.time.astimezone():%Y-%m-%d %H:%M:%S}",
+            words(event.text("type")),
+            event.text("actor"),
+            words(cause.text("type")) if cause is not None else "asked for",
+            escape(details(event)),
+        )
+    return table
+
+
+def words(type_: str) -> str:
+    """Read an event's type aloud: `request.request-submitted.v1` is `request submitted`."""
+    return type_.partition(".")[2].rpartition(".")[0].replace("-", " ")
+
+
+def details(event: Shown) -> str:
+    """Give what an event says, a line; sealed values are said to be sealed."""
+    parts = []
+    for name, value in event.data.items():
+        if value is None or value == {} or value == []:
+            continue
+        sealed = isinstance(value, dict) and set(value) == {"sealed"}
+        text = "(sealed)" if sealed else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        parts.append(f"{name}: {text if len(str(text)) <= LONGEST else str(text)[:LONGEST] + '…'}")
+    return "; ".join(parts)

@@ -1,0 +1,162 @@
+"""A stack comes up, is found again, tells of what is killed, and goes down without a trace."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from local_stack import conformance, kafka, stack
+from local_stack.places import Home, project_root
+from local_stack.processes import own_processes
+from local_stack.progress import Progress
+from local_stack.stack import UpError, Wishes
+from local_stack.state import load
+from local_stack.status import status
+from local_stack.supervision import Supervisor
+from local_stack.watch import watch
+
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
+
+ROOT = project_root(Path(__file__).parent)
+WISHES = Wishes(cities=ROOT / "cities", environment=dict(os.environ))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """Give a home below a directory that only its owner may enter; nothing of it runs afterwards."""
+    tmp_path.chmod(0o700)
+    place = Home.at(tmp_path / "veche", jars=ROOT / ".veche" / "kafka" / "libs")
+    yield place
+    stack.down(place)
+    assert own_processes(place, {}) == []
+
+
+def pids(home: Home) -> dict[str, int]:
+    """Tell the process ids that the supervisor knows now."""
+    return {name: info.pid for name, info in Supervisor(home).programs().items() if info.pid}
+
+
+def heard(home: Home, sentences: list[str]) -> threading.Thread:
+    """Collect what is said from now on."""
+    listener = threading.Thread(target=lambda: sentences.extend(watch(home, pause=0.1)), daemon=True)
+    listener.start()
+    time.sleep(0.3)
+    return listener
+
+
+def wait_for(sentences: list[str], word: str, seconds: float = 60) -> str:
+    """Wait until a sentence with this word is heard."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for sentence in sentences:
+            if word in sentence:
+                return sentence
+        time.sleep(0.1)
+    raise AssertionError(f"nobody said {word!r}: {sentences}")
+
+
+def test_a_stack_lives_through_kills_and_goes_down_without_a_trace(home: Home) -> None:
+    """Up, up again, kill -9 of the broker and of PostgreSQL, down, up on the same data, down."""
+    state = stack.up(home, WISHES, parts_only=True)
+    first = pids(home)
+    assert set(first) == {"postgres", "kafka", "oidc"}
+    assert all(standing.good for standing in status(home))
+    with psycopg.connect(state.admin_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
+    assert stack.up(home, WISHES, parts_only=True).ports == state.ports
+    assert pids(home) == first, "a second start finds the first"
+
+    said: list[str] = []
+    listener = heard(home, said)
+    for name in ("kafka", "postgres"):
+        psutil.Process(first[name]).kill()
+        assert f"{name} ended unexpectedly (signal 9) and was restarted; its log: " in wait_for(said, name)
+    stack.up(home, WISHES, parts_only=True)
+    restarted = {standing.name: standing for standing in status(home)}
+    assert restarted["kafka"].restarts == restarted["postgres"].restarts == 1
+    assert restarted["oidc"].restarts == 0
+    conformance.check(state.bootstrap)
+
+    everything = own_processes(home, load(home).pids)
+    assert stack.down(home) is True
+    listener.join(10)
+    assert not [sentence for sentence in said if "supervisor" in sentence], "who takes the city down need not be told"
+    assert not [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert stack.down(home) is False
+
+    again = stack.up(home, WISHES, parts_only=True)
+    assert again.ports == state.ports
+    with psycopg.connect(again.admin_url) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_a_killed_supervisor_is_said_and_leaves_nothing_behind(home: Home) -> None:
+    """Also what was restarted after the last look is found, and a new start begins cleanly."""
+    stack.up(home, WISHES, parts_only=True, wanted=("postgres",))
+    said: list[str] = []
+    listener = heard(home, said)
+    supervisor = Supervisor(home).pid()
+    assert supervisor is not None
+    orphan = psutil.Process(pids(home)["postgres"])
+    psutil.Process(supervisor).kill()
+    listener.join(20)
+    assert "The supervisor has gone" in said[-1]
+    assert [standing.condition for standing in status(home)] == ["down"]
+    assert orphan.is_running()
+
+    told: list[str] = []
+    stack.up(home, WISHES, progress=Progress(told.append), parts_only=True, wanted=("postgres",))
+    assert not orphan.is_running()
+    assert any("was killed: ending the" in sentence for sentence in told)
+
+    supervisor = Supervisor(home).pid()
+    assert supervisor is not None
+    psutil.Process(supervisor).kill()
+    psutil.Process(supervisor).wait(5)
+    assert stack.down(home) is True
+
+
+def test_two_stacks_run_side_by_side(home: Home, tmp_path: Path) -> None:
+    """The second finds other ports, and neither sees the other's processes."""
+    other = Home.at(tmp_path / "other")
+    try:
+        one = stack.up(home, WISHES, parts_only=True, wanted=("postgres",))
+        two = stack.up(other, WISHES, parts_only=True, wanted=("postgres",))
+        assert set(one.ports.values()).isdisjoint({two.ports["postgres"]})
+        stack.down(other)
+        assert all(standing.good for standing in status(home))
+    finally:
+        stack.down(other)
+
+
+def test_yours_are_used_and_not_started(home: Home, postgres_admin_url: str, kafka_bootstrap: str) -> None:
+    """With addresses of yours the sign-in is all that is started, and `down` leaves yours alone."""
+    wishes = Wishes(
+        cities=ROOT / "cities", database_url=postgres_admin_url, bootstrap=kafka_bootstrap, environment=dict(os.environ)
+    )
+    told: list[str] = []
+    state = stack.up(home, wishes, progress=Progress(told.append), parts_only=True)
+    assert set(pids(home)) == {"oidc"}
+    assert (state.admin_url, state.bootstrap) == (postgres_admin_url, kafka_bootstrap)
+    assert {standing.name: standing.condition for standing in status(home)} == {
+        "postgres": "yours",
+        "kafka": "yours",
+        "oidc": "running",
+    }
+    assert any("passed the conformance check" in sentence for sentence in told)
+    stack.down(home)
+    assert kafka.trouble(kafka_bootstrap) is None
+
+
+def test_a_database_of_yours_that_does_not_answer_is_a_sentence(home: Home) -> None:
+    """The address is named, the password is not."""
+    wishes = Wishes(cities=ROOT / "cities", database_url="postgresql://me:hidden@127.0.0.1:1/x")
+    with pytest.raises(UpError, match=r"127\.0\.0\.1:1") as told:
+        stack.up(home, wishes, parts_only=True)
+    assert "hidden" not in str(told.value)

@@ -1,0 +1,87 @@
+"""What the stream processor tells: its tallies by the minute, and the events it could not count; folded beside the facts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, LiteralString, Self
+
+import orjson
+from aiokafka import ConsumerRecord
+
+from shared_chassis.kafka import KEPT_FOR_EVER, ensure_topic
+from shared_chassis.view import Statement
+
+TALLIES: Final = "analytics.tallies"
+"""The topic of the tallies: of each window the newest count is kept."""
+
+PARKED: Final = "analytics.parked"
+"""The topic of the events the stream processor could not count, as they came, with the reason."""
+
+ONE_PARTITION: Final = 1
+
+TOPICS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {TALLIES: {**KEPT_FOR_EVER, "cleanup.policy": "compact"}, PARKED: KEPT_FOR_EVER}
+)
+"""What the stream processor tells us on, and how its topics are kept."""
+
+COUNTS: LiteralString = """
+    INSERT INTO tally (minute, city, district, category, count)
+    SELECT r.minute, r.city, r.district, r.category, max(r.count)
+    FROM (SELECT unnest(from_json($rows::JSON, '[{
+        "minute": "TIMESTAMPTZ", "city": "VARCHAR", "district": "VARCHAR", "category": "VARCHAR", "count": "BIGINT"}]')) AS r)
+    GROUP BY ALL
+    ON CONFLICT (minute, city, district, category) DO UPDATE SET count = greatest(count, excluded.count)
+"""
+UNCOUNTED: LiteralString = """
+    INSERT INTO stream_parked (topic, partition, "offset", key, type, error, parked_at)
+    SELECT r.topic, r.partition, r."offset", r.key, r.type, r.error, now()
+    FROM (SELECT unnest(from_json($rows::JSON, '[{
+        "topic": "VARCHAR", "partition": "INTEGER", "offset": "BIGINT", "key": "VARCHAR", "type": "VARCHAR",
+        "error": "VARCHAR"}]')) AS r)
+    ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A minute (UTC) of the registrations of one category in one district of a city; a district that is missing is ''."""
+
+    minute: datetime
+    city: str
+    district: str
+    category: str
+
+    @property
+    def key(self) -> bytes:
+        """The window as a key of the topic."""
+        return "|".join((self.minute.isoformat(), self.city, self.district, self.category)).encode()
+
+    @classmethod
+    def parse(cls, key: bytes) -> Self:
+        """Read a key back; `ValueError` when it is none."""
+        minute, city, district, category = key.decode().split("|")
+        return cls(datetime.fromisoformat(minute), city, district, category)
+
+
+async def ensure_topics(bootstrap: str) -> None:
+    """Make the topics the stream processor tells us on, where they are missing; both of us may be first."""
+    for topic, config in TOPICS.items():
+        await ensure_topic(bootstrap, topic, ONE_PARTITION, config)
+
+
+def statements(records: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Statement]:
+    """Make the facts of what the stream processor told; counts only grow, so a late word of an earlier count changes nothing."""
+    return [_count(record) if record.topic == TALLIES else _uncounted(record) for record in records]
+
+
+def _count(record: "ConsumerRecord[bytes, bytes]") -> Statement:
+    window = Window.parse(record.key or b"")
+    row = {"minute": window.minute, "city": window.city, "district": window.district, "category": window.category}
+    return Statement(COUNTS, {"fact": {**row, "count": orjson.loads(record.value or b"")}})
+
+
+def _uncounted(record: "ConsumerRecord[bytes, bytes]") -> Statement:
+    said = {name: value.decode(errors="replace") for name, value in record.headers}
+    row = {"topic": said["topic"], "partition": int(said["partition"]), "offset": int(said["offset"])}
+    return Statement(UNCOUNTED, {"fact": {**row, "key": (record.key or b"").decode(), "type": said["type"], "error": said["error"]}})

@@ -1,0 +1,1 @@
+"""The tables of analytics-svc's own read model, as plain SQL."""

@@ -1,0 +1,169 @@
+"""dispatch-svc as a process: its parts wired by arguments, and its command line."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import FastAPI
+
+from dispatch_svc import __doc__ as about
+from dispatch_svc.api import ERRORS, router
+from dispatch_svc.application import MAY, SERVICE, Context, adopt
+from dispatch_svc.settings import Settings
+from dispatch_svc.views import FOLDS, PROJECTION, TABLES
+from dispatch_svc.views.rulebook import Rulebooks
+from dispatch_svc.worker import REACTIONS, TIMERS
+from shared_chassis.consumer import Consumer, PostgresPositions
+from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
+from shared_chassis.http.feed import feed_router
+from shared_chassis.mapper import EventMapper
+from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.process import (
+    Component,
+    MigrationSettings,
+    Part,
+    Parts,
+    Service,
+    SettingsError,
+    command_line,
+    http_component,
+)
+from shared_chassis.recorder import Recorder
+from shared_chassis.relay import Relay
+from shared_chassis.store import Store
+from shared_chassis.timer import Timers
+from shared_chassis.view import rebuild
+from shared_city import PackError, load_cities
+from shared_events.catalogue import CATALOGUE
+from shared_events.event import topic_of
+
+NAME = "dispatch"
+PACKAGE = "dispatch_svc"
+
+UNPUBLISHED_SECONDS = 30.0
+"""How old the oldest unpublished event may be before the process calls itself not ready."""
+
+Run = Callable[[asyncio.Event], Awaitable[None]]
+
+
+class Adoption:
+    """The city packs are adopted once a process, before anybody routes or assigns by them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._adopting = asyncio.Lock()
+        self._adopted = False
+
+    def before(self, run: Run) -> Run:
+        """Make a component that waits for the packs; what goes wrong with them is tried again with the component."""
+
+        async def adopt_and_run(stop: asyncio.Event) -> None:
+            async with self._adopting:
+                if not self._adopted:
+                    await asyncio.to_thread(adopt, self._context)
+                    self._adopted = True
+            await run(stop)
+
+        return adopt_and_run
+
+
+def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
+    """Wire what is wanted, in the order of draining. Raises `SettingsError` for a city pack that cannot be read."""
+    context = _context(settings)
+    adoption = Adoption(context)
+    checks: dict[str, Check] = {
+        "database": database_check(context.database),
+        "migrations": migrations_check(context.database, PACKAGE),
+    }
+    components: list[Component] = []
+    if Part.WORKER in wanted:
+        consumer = _consumer(settings, context)
+        checks["consumer"] = consumer.trouble
+        components += [
+            Component("consumer", adoption.before(consumer.run)),
+            Component("timers", Timers(context.database, TIMERS, context).run),
+        ]
+    if Part.RELAY in wanted:
+        relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
+        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
+        components.append(Component("relay", relay.run))
+    serves = Part.API in wanted
+    served = http_component(
+        _api(settings, context, checks, serves=serves),
+        settings.http_host,
+        settings.http_port,
+        notice=settings.drain_notice_seconds,
+        finish=settings.drain_seconds / 2,
+    )
+    if serves:
+        served = Component(served.label, adoption.before(served.run))
+    return Parts([served, *components], closing=[context.database.close])
+
+
+def _context(settings: Settings) -> Context:
+    try:
+        cities = load_cities(settings.cities)
+    except PackError as error:
+        raise SettingsError(str(error)) from error
+    database = Database(settings.dispatch_database_url.get_secret_value(), NAME, settings.dispatch_pool_size)
+    store = Store(database, Recorder(database, PROJECTION), EventMapper(CATALOGUE, f"/veche/{SERVICE}"))
+    return Context(store, database, cities, Rulebooks(database, cities.values()))
+
+
+def _api(settings: Settings, context: Context, checks: Mapping[str, Check], *, serves: bool) -> FastAPI:
+    """Create the API; a process without its routes has it for its probes."""
+    return create_api(
+        title="Dispatch",
+        service=NAME,
+        routers=[router, feed_router(context.database)] if serves else [],
+        verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
+        errors=ERRORS,
+        context=context,
+        checks=checks,
+        rules=MAY,
+    )
+
+
+def _consumer(settings: Settings, context: Context) -> Consumer[Context]:
+    return Consumer(
+        SERVICE,
+        [topic_of("request")],
+        context.store.mapper,
+        REACTIONS,
+        FOLDS,
+        PostgresPositions(context.database),
+        context,
+        bootstrap=settings.kafka_bootstrap_servers,
+    )
+
+
+def migrate_database(settings: MigrationSettings) -> None:
+    """Make the service's database, roles and tables; of personal data it may only ever open what others sealed."""
+    migrate(
+        settings.database_url.get_secret_value(),
+        NAME,
+        PACKAGE,
+        settings.database_password.get_secret_value(),
+        keyring_rights=("open_keys",),
+    )
+
+
+def rebuild_views(settings: Settings) -> None:
+    """Build cases and rulebook anew from the events."""
+    if settings.dispatch_owner_url is None:
+        raise SystemExit("DISPATCH_OWNER_URL: is missing; views are rebuilt as the database's owner")
+    database = ServiceDatabase(
+        NAME, settings.dispatch_owner_url.get_secret_value(), settings.dispatch_database_url.get_secret_value()
+    )
+    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
+
+
+main = command_line(
+    Service(
+        name=NAME,
+        about=about or "",
+        settings=Settings,
+        parts=parts,
+        migrate=migrate_database,
+        rebuild_views=rebuild_views,
+    )
+)

@@ -1,0 +1,202 @@
+"""City packs become facts, once; a changed pack changes only what it changes; every replica notices, and routing asks nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from control_room import LIFTS, PIPES, adopted, granting, open_context, pack, term
+from psycopg.rows import DictRow
+
+from dispatch_svc.application import Context, adopt
+from dispatch_svc.views.rulebook import AGE
+from shared_chassis.postgres import ServiceDatabase
+from shared_city import City, load_cities, responsible
+from shared_events.dispatch import RoutingInputs
+from shared_events.ids import derive, organisation_stream, responsibility_stream, sla_stream
+
+pytestmark = pytest.mark.postgres
+REAL_PACKS = Path(__file__).parents[3] / "cities"
+
+
+def stored(context: Context) -> list[DictRow]:
+    """Read everything stored, in order."""
+    return context.database.query("SELECT stream_id, version, type, event_id, actor, data FROM event_log ORDER BY position")
+
+
+@contextmanager
+def running(*contexts: Context) -> Iterator[None]:
+    """Close the contexts in the end."""
+    try:
+        yield
+    finally:
+        for context in contexts:
+            context.database.close()
+
+
+def where(context: Context, service_type: str, district: str | None = None) -> str | None:
+    """Ask where a request of today goes."""
+    inputs = RoutingInputs(
+        city="kazan", service_type=service_type, district=district, building=None, at=datetime.now(tz=UTC)
+    )
+    found = context.rulebooks.latest().responsible(inputs)
+    return None if found is None else found.organisation
+
+
+def test_a_pack_is_adopted_once_however_often_and_wherever_a_process_starts(empty_database: ServiceDatabase) -> None:
+    """The same command ids: a second start, or another replica, states nothing more."""
+    first = adopted(empty_database, pack())
+    facts = stored(first)
+    adopt(first)
+    second = adopted(empty_database, pack())
+    with running(first, second):
+        assert [fact["type"] for fact in facts] == [
+            *["dispatch.organisation-registered.v1"] * 2,
+            "dispatch.term-policy-adopted.v1",
+            *["dispatch.responsibility-granted.v1"] * 3,
+        ]
+        assert stored(second) == facts
+        lifts = organisation_stream("kazan", "lifts")
+        assert (facts[0]["stream_id"], facts[0]["actor"]) == (lifts, "service:dispatch-svc")
+        command = derive("kazan", pack().pack_version, lifts)
+        assert facts[0]["event_id"] == str(derive(command, 0))
+        assert second.rulebooks.latest() == first.rulebooks.latest()
+
+
+def test_a_start_that_was_cut_short_is_finished_by_the_next_one(
+    empty_database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was adopted before the crash is not adopted twice, the rest is."""
+    context = open_context(empty_database, [pack()])
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with running(context):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("dispatch_svc.application._adopt_responsibilities", crash)
+            adopt(context)
+        assert len(stored(context)) == 3
+        adopt(context)
+        assert len(stored(context)) == 6
+
+
+def test_a_changed_pack_states_what_changed_and_nothing_else(empty_database: ServiceDatabase) -> None:
+    """A new name, a new term, another organisation, a responsibility gone: a new version each."""
+    before = adopted(empty_database, pack())
+    known = len(stored(before))
+    changed = pack(
+        "2",
+        organisations=[
+            {"slug": "lifts", "name": "Lifts & Sons", "kind": "contractor"},
+            {"slug": "pipes", "name": "Pipes", "kind": "supplier"},
+        ],
+        responsibilities=[granting("lifts", "lift"), granting("lifts", "pipe")],
+        terms={
+            "version": "terms-2",
+            "calendar": {"id": "round-the-clock", "version": "1", "timezone": "Europe/Moscow"},
+            "stages": {"accept": term(5), "finish": term(6), "silent_consent": term(7)},
+            "by_service_type": {},
+        },
+    )
+    after = adopted(empty_database, changed)
+    with running(before, after):
+        news = {(fact["stream_id"], fact["version"]): fact["data"] for fact in stored(after)[known:]}
+        kirov, pipe = responsibility_stream("kazan", "lift", "kirov"), responsibility_stream("kazan", "pipe", "city")
+        assert set(news) == {(organisation_stream("kazan", "lifts"), 2), (sla_stream("kazan"), 2), (kirov, 2), (pipe, 2)}
+        assert news[pipe, 2]["organisation"] == LIFTS
+        assert news[kirov, 2]["valid_to"] == datetime.now(tz=changed.timezone).date().isoformat()
+        assert (where(after, "lift", "kirov"), where(after, "pipe")) == (LIFTS, LIFTS)
+
+
+def test_a_replica_with_an_older_pack_takes_nothing_back(empty_database: ServiceDatabase) -> None:
+    """In a rolling update old processes still start: what the newer pack said stands."""
+    old, new = pack(), pack("2", responsibilities=[granting("lifts", "pipe")])
+    first = adopted(empty_database, old)
+    second = adopted(empty_database, new)
+    facts = stored(second)
+    third = adopted(empty_database, old)
+    with running(first, second, third):
+        assert stored(third) == facts
+        assert where(third, "pipe") == LIFTS
+
+
+def test_another_replica_notices_a_new_rulebook_within_a_second_and_asks_no_oftener(empty_database: ServiceDatabase) -> None:
+    """A thousand routings cost one query; a second later the new pack is seen."""
+    clock = [0.0]
+    replica = open_context(empty_database, [pack()], lambda: clock[0])
+    adopt(replica)
+    with running(replica):
+        assert where(replica, "pipe") == PIPES
+        newer = adopted(empty_database, pack("2", responsibilities=[granting("lifts", "pipe")]))
+        with running(newer), monitored(replica) as queries:
+            assert {where(replica, "pipe") for _ in range(1000)} == {PIPES}
+            assert queries == []
+            clock[0] += AGE
+            assert {where(replica, "pipe") for _ in range(1000)} == {LIFTS}
+            asked = len(queries)
+            clock[0] += AGE
+            assert {where(replica, "pipe") for _ in range(1000)} == {LIFTS}
+            assert len(queries) == asked + 1
+
+
+@contextmanager
+def monitored(context: Context) -> Iterator[list[str]]:
+    """Count the queries that reach the database through this context."""
+    queries: list[str] = []
+    lend = context.database.datastore.pool.connection
+
+    @contextmanager
+    def counted(*arguments: object) -> Iterator[object]:
+        queries.append("query")
+        with lend(*arguments) as connection:  # type: ignore[arg-type]  # handed on
+            yield connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context.database.datastore.pool, "connection", counted)
+        yield queries
+
+
+def test_a_policy_whose_calendar_this_process_does_not_have_is_not_used(empty_database: ServiceDatabase) -> None:
+    """In a rolling update an old process goes on with the policy it can count by."""
+    newer_calendar = {
+        **pack().model_dump(mode="json")["terms"],
+        "version": "terms-2",
+        "calendar": {"id": "round-the-clock", "version": "2", "timezone": "Europe/Moscow"},
+    }
+    old = adopted(empty_database, pack())
+    new = adopted(empty_database, pack("2", terms=newer_calendar))
+    old.rulebooks.forget()
+    with running(old, new):
+        assert old.rulebooks.latest().policies["kazan"].version == "terms-1"
+        assert new.rulebooks.latest().policies["kazan"].version == "terms-2"
+
+
+def test_the_real_packs_are_adopted_and_route_as_they_say(empty_database: ServiceDatabase) -> None:
+    """For every service type in every district the stored rules give what the pack gives."""
+    cities = load_cities(REAL_PACKS)
+    context = adopted(empty_database, *cities.values())
+    now = datetime.now(tz=UTC)
+    with running(context):
+        rules = context.rulebooks.latest()
+        asked = [(city, service_type.code, district) for city in cities.values() for service_type in city.service_types
+                 for district in (None, *(each.code for each in city.districts))]  # fmt: skip
+        assert asked
+        for city, service_type, district in asked:
+            inputs = RoutingInputs(city=city.slug, service_type=service_type, district=district, building=None, at=now)
+            found, says = rules.responsible(inputs), responsible(city, service_type, district, now)
+            assert (found and found.organisation) == (says and organisation_stream(city.slug, says.organisation))
+        assert rules.organisation("los-angeles", "organisation-los-angeles-bos") is not None
+        assert {slug for slug, city in cities.items() if city.terms is not None} == set(rules.policies)
+
+
+def test_a_city_without_service_requests_adopts_nothing(empty_database: ServiceDatabase) -> None:
+    """Its pack is noted as adopted all the same, so the next start asks once."""
+    quiet: City = pack(organisations=[], responsibilities=[], terms=None)
+    context = adopted(empty_database, quiet)
+    with running(context):
+        assert stored(context) == []
+        with monitored(context) as queries:
+            adopt(context)
+        assert len(queries) == 1

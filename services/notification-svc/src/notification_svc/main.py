@@ -1,0 +1,150 @@
+"""Wiring: what each part of notification-svc needs, and its console script `notification-svc`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import FastAPI
+
+import notification_svc
+from notification_svc import api, views, worker
+from notification_svc.application import MAY, SERVICE, Context
+from notification_svc.outbound import Outbox, Texts
+from notification_svc.settings import Settings
+from shared_chassis.consumer import Consumer, PostgresPositions
+from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
+from shared_chassis.http.feed import feed_router
+from shared_chassis.keyring import Keyring
+from shared_chassis.mapper import EventMapper
+from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.process import Component, MigrationSettings, Part, Parts, Service, SettingsError, command_line, http_component
+from shared_chassis.recorder import Recorder
+from shared_chassis.relay import Relay
+from shared_chassis.sender import Sender
+from shared_chassis.store import Store
+from shared_chassis.timer import Timers
+from shared_chassis.view import rebuild
+from shared_city import City, PackError, load_cities
+from shared_events.catalogue import CATALOGUE
+from shared_events.event import topic_of
+
+NAME: Final = "notification"
+PACKAGE: Final = "notification_svc"
+TOPICS: Final = (topic_of("request"), topic_of("dispatch"))
+"""Whom this service listens to."""
+
+UNPUBLISHED_SECONDS: Final = 30.0
+"""How old an event may become before this service says it is not ready."""
+
+
+def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
+    """Wire the parts that are asked for, in the order in which they stop.
+
+    Raises `SettingsError` for a city pack that cannot be read.
+    """
+    database = Database(settings.notification_database_url.get_secret_value(), NAME, settings.notification_pool_size)
+    keyring = Keyring(settings.keyring_url.get_secret_value(), settings.keyring_secret)
+    mapper = EventMapper(CATALOGUE, f"/veche/{SERVICE}", keyring)
+    context = Context(
+        store=Store(database, Recorder(database, views.PROJECTION), mapper),
+        database=database,
+        keyring=keyring,
+        cities=_cities(settings),
+        texts=Texts(),
+        outbox=Outbox(settings.outbox),
+        lease=settings.lease,
+        mail_domain=settings.mail_domain,
+    )
+    checks: dict[str, Check] = {"database": database_check(database), "migrations": migrations_check(database, PACKAGE)}
+    components: list[Component] = []
+    if Part.WORKER in wanted:
+        consumer = _consumer(settings, database, mapper, context)
+        sender = Sender(
+            database,
+            worker.CHANNELS,
+            context,
+            delivered=worker.when_sent_then_state_it,
+            failed=worker.when_given_up_then_state_it,
+            threads=settings.senders,
+        )
+        checks["consumer"] = consumer.trouble
+        components += [
+            Component("consumer", consumer.run),
+            Component("timers", Timers(database, worker.TIMERS, context).run),
+            Component("sender", sender.run),
+        ]
+    if Part.RELAY in wanted:
+        relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
+        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
+        components.append(Component("relay", relay.run))
+    served = _api(settings, context, checks, with_routes=Part.API in wanted)
+    http = http_component(served, settings.http_host, settings.http_port, notice=settings.drain_notice_seconds)
+    return Parts([http, *components], closing=[database.close, keyring.close])
+
+
+def _cities(settings: Settings) -> Mapping[str, City]:
+    try:
+        return load_cities(settings.cities)
+    except PackError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _consumer(settings: Settings, database: Database, mapper: EventMapper, context: Context) -> Consumer[Context]:
+    return Consumer(
+        SERVICE,
+        TOPICS,
+        mapper,
+        worker.REACTIONS,
+        views.FOLDS,
+        PostgresPositions(database),
+        context,
+        bootstrap=settings.kafka_bootstrap_servers,
+    )
+
+
+def _api(settings: Settings, context: Context, checks: Mapping[str, Check], *, with_routes: bool) -> FastAPI:
+    """Create the API; a process without its routes has it for its probes."""
+    verifier = Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret)
+    return create_api(
+        title="Veche: queue and messages",
+        service=NAME,
+        routers=[api.router, feed_router(context.database, MAY["read_feed"])] if with_routes else [],
+        verifier=verifier,
+        errors=api.ERRORS,
+        context=context,
+        checks=checks,
+        rules=MAY if with_routes else {},
+    )
+
+
+def migrate_database(settings: MigrationSettings) -> None:
+    """Bring this service's database to what its migrations say, and let it make and open persons' keys."""
+    migrate(
+        settings.database_url.get_secret_value(),
+        NAME,
+        PACKAGE,
+        settings.database_password.get_secret_value(),
+        keyring_rights=("create_key", "open_keys"),
+    )
+
+
+def rebuild_views(settings: Settings) -> None:
+    """Build the queue and the ledger anew from this service's own facts; nobody is sent anything."""
+    if settings.notification_owner_url is None:
+        raise SystemExit("NOTIFICATION_OWNER_URL: is missing; views are rebuilt as the database's owner")
+    database = ServiceDatabase(
+        NAME, settings.notification_owner_url.get_secret_value(), settings.notification_database_url.get_secret_value()
+    )
+    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), views.PROJECTION, views.TABLES)
+
+
+main = command_line(
+    Service(
+        name=NAME,
+        about=notification_svc.__doc__ or "",
+        settings=Settings,
+        parts=parts,
+        migrate=migrate_database,
+        rebuild_views=rebuild_views,
+    )
+)
+"""The console script `notification-svc`."""

@@ -1,0 +1,149 @@
+"""request-svc as a process: its parts wired by arguments, and its command line."""
+
+import asyncio
+from collections.abc import Sequence
+
+from request_svc import __doc__ as about
+from request_svc.api import ERRORS, router
+from request_svc.application import MAY, SERVICE, Context, adopt, rules_of
+from request_svc.settings import Settings
+from request_svc.views import FOLDS, PROJECTION, TABLES
+from request_svc.worker import REACTIONS, TIMERS
+from shared_chassis.consumer import Consumer, PostgresPositions
+from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
+from shared_chassis.http.feed import feed_router
+from shared_chassis.keyring import Keyring
+from shared_chassis.mapper import EventMapper
+from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.process import (
+    Component,
+    MigrationSettings,
+    Part,
+    Parts,
+    Service,
+    SettingsError,
+    command_line,
+    http_component,
+)
+from shared_chassis.recorder import Recorder
+from shared_chassis.relay import Relay
+from shared_chassis.store import Store
+from shared_chassis.timer import Timers
+from shared_chassis.view import rebuild
+from shared_city import PackError, load_cities
+from shared_events.catalogue import CATALOGUE
+from shared_events.event import topic_of
+
+NAME = "request"
+PACKAGE = "request_svc"
+
+UNPUBLISHED_SECONDS = 30.0
+"""How old the oldest unpublished event may be before the process calls itself not ready."""
+
+
+def _context(settings: Settings) -> Context:
+    try:
+        cities = load_cities(settings.cities)
+    except PackError as error:
+        raise SettingsError(str(error)) from error
+    keyring = Keyring(settings.keyring_url.get_secret_value(), settings.keyring_secret)
+    database = Database(settings.request_database_url.get_secret_value(), NAME, settings.request_pool_size)
+    mapper = EventMapper(CATALOGUE, f"/{SERVICE}", keyring)
+    return Context(Store(database, Recorder(database, PROJECTION), mapper), database, keyring, cities, rules_of(cities))
+
+
+def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
+    """Wire what is wanted, in the order of draining. Raises `SettingsError` for a city pack that cannot be read."""
+    context = _context(settings)
+    checks: dict[str, Check] = {
+        "database": database_check(context.database),
+        "migrations": migrations_check(context.database, PACKAGE),
+    }
+    behind: list[Component] = []
+    if Part.WORKER in wanted:
+        consumer = _consumer(settings, context)
+        checks["consumer"] = consumer.trouble
+        behind += [
+            Component("consumer", consumer.run),
+            Component("timers", Timers(context.database, TIMERS, context).run),
+        ]
+    if Part.RELAY in wanted:
+        relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
+        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
+        behind.append(Component("relay", relay.run))
+    api = _api(settings, context, checks, serves=Part.API in wanted)
+    return Parts([api, *behind], closing=[context.database.close, context.keyring.close])
+
+
+def _api(settings: Settings, context: Context, checks: dict[str, Check], *, serves: bool) -> Component:
+    """Make the API, with probes alone where nothing is served; before it serves, the packs are adopted."""
+    api = create_api(
+        title="Service requests",
+        service=NAME,
+        routers=[router, feed_router(context.database, MAY["read_feed"])] if serves else [],
+        verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
+        errors=ERRORS,
+        context=context,
+        checks=checks,
+        rules=MAY,
+    )
+    served = http_component(
+        api,
+        settings.http_host,
+        settings.http_port,
+        notice=settings.drain_notice_seconds,
+        finish=settings.drain_seconds / 2,
+    )
+
+    async def serve(stop: asyncio.Event) -> None:
+        if serves:
+            await asyncio.to_thread(adopt, context)
+        await served.run(stop)
+
+    return Component(served.label, serve)
+
+
+def _consumer(settings: Settings, context: Context) -> Consumer[Context]:
+    topics: Sequence[str] = [topic_of("dispatch")]
+    return Consumer(
+        SERVICE,
+        topics,
+        context.store.mapper,
+        REACTIONS,
+        FOLDS,
+        PostgresPositions(context.database),
+        context,
+        bootstrap=settings.kafka_bootstrap_servers,
+    )
+
+
+def migrate_database(settings: MigrationSettings) -> None:
+    """Make the service's database, roles and tables, and let it seal, open and erase personal data."""
+    migrate(
+        settings.database_url.get_secret_value(),
+        NAME,
+        PACKAGE,
+        settings.database_password.get_secret_value(),
+        keyring_rights=("create_key", "open_keys", "destroy_key"),
+    )
+
+
+def rebuild_views(settings: Settings) -> None:
+    """Build the register and the service types anew from the events."""
+    if settings.request_owner_url is None:
+        raise SystemExit("REQUEST_OWNER_URL: is missing; views are rebuilt as the database's owner")
+    context = _context(settings)
+    database = ServiceDatabase(NAME, settings.request_owner_url.get_secret_value(), context.database.url)
+    rebuild(database, context.store.mapper, PROJECTION, TABLES)
+
+
+main = command_line(
+    Service(
+        name=NAME,
+        about=about or "",
+        settings=Settings,
+        parts=parts,
+        migrate=migrate_database,
+        rebuild_views=rebuild_views,
+    )
+)
