@@ -10,7 +10,6 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from local_stack.state import load_running
 from shared_events.ids import case_stream, discussion_stream, message_stream, request_stream, submission_stream, work_item_stream
@@ -56,7 +55,7 @@ def history(
         shown = [{"service": event.service, "position": event.position, "event": event.document} for event in events]
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
         return
-    console.print(_table(events))
+    write(console, events)
     console.print(f"{len(events)} events of {len({event.text('subject') for event in events})} streams.", highlight=False)
 
 
@@ -139,21 +138,20 @@ def _found(events: list[Shown]) -> list[Shown]:
     return events
 
 
-def _table(events: Sequence[Shown]) -> Table:
+def write(console: Console, events: Sequence[Shown]) -> None:
+    """Print each event as people read it: when, what, who and why in a line, what it says below."""
     known = {event.id: event for event in events}
-    table = Table(
-        "when", "what", "who", "why", "details", title=f"{events[0].text('subject')} and what followed", show_lines=False
-    )
+    day = ""
     for event in events:
+        local = event.time.astimezone()
+        if f"{local:%Y-%m-%d}" != day:
+            day = f"{local:%Y-%m-%d}"
+            console.print(f"[bold]{day}[/bold] ({local:%Z})", highlight=False)
         cause = known.get(UUID(event.text("causationid")))
-        table.add_row(
-            f"{event.time.astimezone():%Y-%m-%d %H:%M:%S}",
-            words(event.text("type")),
-            event.text("actor"),
-            words(cause.text("type")) if cause is not None else "asked for",
-            escape(details(event)),
-        )
-    return table
+        why = f"because of: {words(cause.text('type'))}" if cause is not None else "asked for"
+        head = f"{local:%H:%M:%S}  [bold]{words(event.text('type'))}[/bold]  [dim]by {event.text('actor')}, {why}[/dim]"
+        console.print(head, highlight=False, soft_wrap=True)
+        console.print(f"          [dim]{escape(details(event))}[/dim]", highlight=False, soft_wrap=True)
 
 
 def words(type_: str) -> str:
@@ -163,11 +161,18 @@ def words(type_: str) -> str:
 
 def details(event: Shown) -> str:
     """Give what an event says, a line; sealed values are said to be sealed."""
-    parts = []
-    for name, value in event.data.items():
-        if value is None or value == {} or value == []:
-            continue
-        sealed = isinstance(value, dict) and set(value) == {"sealed"}
-        text = "(sealed)" if sealed else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        parts.append(f"{name}: {text if len(str(text)) <= LONGEST else str(text)[:LONGEST] + '…'}")
-    return "; ".join(parts)
+    return "; ".join(f"{name.replace('_', ' ')}: {said}" for name, value in event.data.items() if (said := _said(value)))
+
+
+def _said(value: object) -> str:
+    """Spell a value in a line: nothing for what is empty, the names and values of what has parts."""
+    if value is None or value in ({}, []):
+        return ""
+    if isinstance(value, dict):
+        if set(value) == {"sealed"}:
+            return "(sealed)"
+        return ", ".join(f"{name.replace('_', ' ')} {said}" for name, each in value.items() if (said := _said(each)))
+    if isinstance(value, list):
+        return ", ".join(_said(each) for each in value)
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from local_stack import java, kafka, stack
 from local_stack.failure import StackError
@@ -116,7 +117,7 @@ def addresses(state: State, *, parts_only: bool = False) -> Table:
 
 def table(standings: list[Standing]) -> Table:
     """Show how everything fares."""
-    shown = Table("part", "state", "pid", "up for", "restarts", "address")
+    shown = Table("part", "state", "pid", "up for", "restarts", Column("address", overflow="fold"), box=box.SIMPLE_HEAD)
     for each in standings:
         colour = CONDITIONS.get(each.condition, "red")
         shown.add_row(

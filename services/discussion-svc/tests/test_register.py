@@ -76,6 +76,15 @@ async def test_each_discussion_counts_its_own_numbers(hall: Hall) -> None:
     assert len(set(numbers)) == 2
 
 
+async def test_a_submission_is_found_by_its_number(hall: Hall) -> None:
+    """Whoever holds a receipt finds it; a number nobody has finds nothing."""
+    discussion = await hall.open()
+    taken = await hall.submitted(discussion)
+    (found,) = (await hall.see("/submissions", number=taken["number"]))["items"]
+    assert (found["id"], found["discussion"]) == (taken["id"], discussion)
+    assert (await hall.see("/submissions", number="MAD-D2026-000000-0001")) == {"items": [], "next": None}
+
+
 async def test_a_document_is_given_out_as_it_was_attached(hall: Hall) -> None:
     """Byte for byte, under its hash, with nothing in it that could run."""
     discussion = await hall.register()

@@ -116,9 +116,10 @@ def test_the_edges_of_the_period_are_exact(at: datetime, error: type[DiscussionE
     ],
 )
 def test_what_cannot_be_taken_is_refused_by_name(contribution: Contribution, error: type[DiscussionError]) -> None:
-    """Empty or overlong texts, answers to nothing, people whose identity nobody confirmed."""
-    with pytest.raises(error):
-        submitted(contribution)
+    """Empty or overlong texts, answers to nothing, people whose identity nobody confirmed; the same after the closing."""
+    for at in (OPENS, CLOSES):
+        with pytest.raises(error):
+            submitted(contribution, at)
 
 
 def test_the_longest_text_is_taken() -> None:

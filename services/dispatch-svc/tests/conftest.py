@@ -48,8 +48,15 @@ def context(dispatch_database: ServiceDatabase) -> Iterator[Context]:
 @pytest.fixture
 async def room(context: Context, clock: Clock) -> AsyncIterator[ControlRoom]:
     """Give a dispatch-svc to call, in this process."""
+    tokens = TokensOfTests()
     app = create_api(
-        title="dispatch", service="dispatch", routers=[router], verifier=TokensOfTests(), errors=ERRORS, context=context, rules=MAY
+        title="dispatch",
+        service="dispatch",
+        routers=[router],
+        verifier=tokens,
+        errors=ERRORS,
+        context=context,
+        rules=MAY,
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dispatch") as client:
         yield ControlRoom(client, context, clock)

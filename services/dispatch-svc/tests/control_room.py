@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -27,6 +28,7 @@ from shared_events.ids import case_stream, request_stream
 from shared_events.request import Location, RequestRegistered, RequestSubmitted
 
 MINUTE = timedelta(minutes=1)
+ONE = UUID(int=1)
 LIFTS, PIPES = "organisation-kazan-lifts", "organisation-kazan-pipes"
 
 
@@ -41,9 +43,7 @@ def pack(version: str = "1", **changes: object) -> City:
         "default_language": "ru",
         "register_prefix": "KZN",
         "districts": [{"code": "kirov", "names": {"ru": "Кировский"}}, {"code": "volga", "names": {"ru": "Приволжский"}}],
-        "service_types": [
-            {"code": code, "names": {"ru": code}, "group": "house"} for code in ("lift", "pipe", "other")
-        ],
+        "service_types": [{"code": code, "names": {"ru": code}, "group": "house"} for code in ("lift", "pipe", "other")],
         "organisations": [
             {"slug": "lifts", "name": "Lifts", "kind": "contractor"},
             {"slug": "pipes", "name": "Pipes", "kind": "supplier"},
@@ -90,7 +90,7 @@ class Person:
 
     role: str
     organisation: str | None = None
-    id: UUID = UUID(int=1)
+    id: UUID = ONE
 
     def headers(self, key: str | None = None) -> dict[str, str]:
         """Make the headers of a call, with an Idempotency-Key where one is given."""
@@ -212,20 +212,18 @@ class ControlRoom:
             answer = await self.post(request, step, who, {"evidence": []} if step == "report" else None)
             assert answer.status_code == 200, answer.text
 
-    async def see(self, request: UUID, who: Person = AUDITOR) -> dict[str, object]:
+    async def see(self, request: UUID, who: Person = AUDITOR) -> dict[str, Any]:
         """Look at a case."""
         answer = await self.api.get(f"/cases/{request}", headers=who.headers())
         assert answer.status_code == 200, answer.text
-        seen: dict[str, object] = answer.json()
+        seen: dict[str, Any] = answer.json()
         return seen
 
 
 def submitted(service_type: str | None = "lift", district: str | None = "volga") -> RequestSubmitted:
     """State a submission."""
     place = Location(district=district, building="7")
-    return RequestSubmitted(
-        city="kazan", channel="web", service_type=service_type, location=place, person=None, language="ru"
-    )
+    return RequestSubmitted(city="kazan", channel="web", service_type=service_type, location=place, person=None, language="ru")
 
 
 def registered(service_type: str = "lift", district: str | None = "volga") -> RequestRegistered:

@@ -12,6 +12,7 @@ from joserfc.jwk import RSAKey
 
 from notification_svc import api, application
 from notification_svc.application import MAY, Context
+from notification_svc.views.request_card import AddressedNotice
 from shared_chassis.http import ROLES, Verifier, create_api, pseudonym
 from shared_chassis.http.feed import feed_router
 
@@ -176,7 +177,7 @@ async def test_a_resident_reads_what_they_were_told(client: Client, context: Con
     for fact in (city.submitted(request, person, language="en"), city.registered(request)):
         city.hear(context, fact)
     for row in context.database.query("SELECT payload FROM delivery"):
-        notice = application.AddressedNotice.model_validate(row["payload"])
+        notice = AddressedNotice.model_validate(row["payload"])
         application.send(context, notice)
         application.state_sent(context, notice)
     (entry,) = (await client.call("GET", "/messages", "resident", "rosa")).json()["items"]

@@ -1,5 +1,6 @@
 """A fresh database of the sample shop for each test that asks for one."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 
 from shared_chassis.keyring import Keyring
 from shared_chassis.postgres import ServiceDatabase, migrate, role_password, role_url
@@ -19,6 +21,15 @@ import warehouse
 from broker import Broker, own_broker
 
 SECRET = "only-for-tests"
+
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f"),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ],
+)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Consuming from real Kafka into real PostgreSQL: every effect once, in order, whatever happens (T3, T5-7, T10, T25, T36, T37)."""
+"""Consuming from real Kafka into real PostgreSQL: each effect once, in order, whatever happens (T3, T5-7, T10, T25, T36, T37)."""
 
 import asyncio
 import random
@@ -35,7 +35,7 @@ from warehouse import (
 )
 
 from shared_chassis import kafka
-from shared_chassis.consumer import Invalid, Position, PostgresPositions, Step, Transient, behind
+from shared_chassis.consumer import Fenced, Invalid, Place, Position, PostgresPositions, Step, Transient, behind
 from shared_chassis.postgres import ServiceDatabase
 from shared_events.envelope import Received
 
@@ -289,7 +289,7 @@ async def test_after_its_rest_the_breaker_closes_by_itself_when_things_are_good(
         house.when_placed_then_open(context, received)
 
     await publish(kafka_bootstrap, topic, events)
-    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPlaced: sometimes}, rest=1.0)
+    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPlaced: sometimes}, rest=4.0)
     async with running(consumer):
         await until(lambda: "cannot be handled" in (consumer.trouble() or ""))
         broken.clear()

@@ -211,6 +211,7 @@ class SubmissionShown(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
+    discussion: UUID
     number: str
     kind: SubmissionKind
     text: str
@@ -336,6 +337,15 @@ def see_submissions(
     rows = views.submissions(context.database, discussion, kind, read_cursor(cursor, int) or 0, limit + 1)
     page = Page.cut(rows, limit, lambda row: row.place)
     return Page(items=[SubmissionShown.model_validate(row) for row in page.items], next=page.next)
+
+
+@router.get("/submissions")
+def find_submission(
+    actor: Anybody, context: Wired, number: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+) -> Page[SubmissionShown]:
+    """Find a submission by its register number: one, or none."""
+    allow(actor, "read", MAY)
+    return Page(items=[SubmissionShown.model_validate(row) for row in views.numbered(context.database, number)])
 
 
 @router.get("/discussions/{discussion}/protocol", response_class=Response, responses={200: {"content": {"text/html": {}}}})

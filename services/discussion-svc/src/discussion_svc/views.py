@@ -184,12 +184,18 @@ DOCUMENTS: LiteralString = """
     SELECT sha256, name, media_type, size, attached_at FROM document WHERE discussion = %(discussion)s ORDER BY version
 """
 SUBMISSIONS: LiteralString = """
-    SELECT s.id, s.kind, s.number, s.place, s.text, s.in_reply_to, s.submitted_at, s.supports,
+    SELECT s.id, s.discussion, s.kind, s.number, s.place, s.text, s.in_reply_to, s.submitted_at, s.supports,
         (SELECT count(*) FROM submission r WHERE r.in_reply_to = s.id) AS replies
     FROM submission s
     WHERE s.discussion = %(discussion)s AND s.place > %(after)s AND (%(kind)s::text IS NULL OR s.kind = %(kind)s)
     ORDER BY s.place
     LIMIT %(limit)s
+"""
+NUMBERED: LiteralString = """
+    SELECT s.id, s.discussion, s.kind, s.number, s.place, s.text, s.in_reply_to, s.submitted_at, s.supports,
+        (SELECT count(*) FROM submission r WHERE r.in_reply_to = s.id) AS replies
+    FROM submission s
+    WHERE s.number = %(number)s
 """
 JOURNEY: LiteralString = """
     SELECT notification_id AS position, state FROM stored_events
@@ -243,6 +249,7 @@ class SubmissionRow:
     """A submission as the register shows it: no word of who made it; `place` is where it stands in its discussion."""
 
     id: UUID
+    discussion: UUID
     kind: SubmissionKind
     number: str
     place: int
@@ -298,6 +305,11 @@ def submissions(
     """List a discussion's submissions by register number, from the one after a place on."""
     params = {"discussion": discussion_id, "kind": kind, "after": after, "limit": limit}
     return [SubmissionRow(**row) for row in database.query(SUBMISSIONS, params)]
+
+
+def numbered(database: Database, number: str) -> list[SubmissionRow]:
+    """Look a submission up by its register number: one, or none."""
+    return [SubmissionRow(**row) for row in database.query(NUMBERED, {"number": number})]
 
 
 def journey(database: Database, correlation: UUID) -> list[StoredRow]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from notification_svc import domain, views
 from notification_svc.domain import MESSAGE, WORK_ITEM, Message, Telling, WorkItem
-from notification_svc.outbound import Letter, Outbox, Texts, compose
+from notification_svc.outbound import LAST_RESORT, Letter, Outbox, Texts, compose
 from notification_svc.views.case_fact import COMPLETES, OPENS, Settling
 from notification_svc.views.message import Told
 from notification_svc.views.request_card import CHANNEL, NOTHING_SAID, AddressedNotice, Card
@@ -76,9 +77,6 @@ class Context:
         object.__setattr__(self, "service_types", types)
 
 
-# ---- the queue
-
-
 def claim_next(context: Context, wanted: Wanted, command: Command) -> Row | None:
     """Give the caller the most urgent item that fits, with a lease; None when nothing waits.
 
@@ -87,16 +85,15 @@ def claim_next(context: Context, wanted: Wanted, command: Command) -> Row | None
     """
     earlier = views.work_item.claimed_by(context.database, command.id)
     if earlier is not None:
-        result = context.store.handle(WORK_ITEM, earlier, lambda _item, _now: [], command)
-        return _row(context, result)
+        return _row(context, context.store.handle(WORK_ITEM, earlier, lambda _item, _now: [], command))
     for _ in range(LOOKS):
         candidates = views.work_item.next_items(context.database, wanted, CANDIDATES)
         if not candidates:
             return None
         for candidate in candidates:
-            result_or_none = _claim(context, candidate, command)
-            if result_or_none is not None:
-                return _row(context, result_or_none)
+            claimed = _claim(context, candidate, command)
+            if claimed is not None:
+                return _row(context, claimed)
     raise QueueBusyError
 
 
@@ -212,9 +209,6 @@ def _is_emergency(context: Context, city: str | None, service_type: str | None) 
     return found is not None and found.emergency
 
 
-# ---- messages
-
-
 def send(context: Context, notice: AddressedNotice) -> None:
     """Put the letter to a person into the outbox; the same letter again takes its own place.
 
@@ -255,16 +249,17 @@ def messages_of(
 
 
 def _sentence(context: Context, told: Told) -> str:
-    city = _city(context, told.city)
-    language = context.texts.language_for(told.language, city.default_language)
+    """Say an entry in words; of a city no longer served in English and UTC, unless the message itself was in another language."""
+    city = context.cities.get(told.city)
+    default, zone = (LAST_RESORT, ZoneInfo("UTC")) if city is None else (city.default_language, city.timezone)
     facts = {"sent": told.state == "sent", "at": told.at, "template": told.template, "number": told.number}
-    return context.texts.sentence("ledger", language, city.timezone, facts)
+    return context.texts.sentence("ledger", context.texts.language_for(told.language, default), zone, facts)
 
 
 def _letter(context: Context, notice: AddressedNotice) -> Letter:
     city, language = _city(context, notice.city), _language(context, notice)
     facts = {
-        "number": notice.number,
+        "number": notice.number or "",
         "about": _name_of(context, city, notice.service_type, language),
         "city": city.names.get(language, city.names[city.default_language]),
         "outcome": notice.outcome,

@@ -46,7 +46,7 @@ class WorkItemUnknownError(NotificationError):
 
 
 class AlreadyClaimedError(NotificationError):
-    """Somebody else is working on this item."""
+    """Somebody is working on this item already."""
 
 
 class StillDeferredError(NotificationError):
@@ -67,9 +67,6 @@ class DeferralInThePastError(NotificationError):
 
 class NoteMissingError(NotificationError):
     """Say in a few words why nothing is left to do."""
-
-
-# ---- what is urgent
 
 
 KIND_POINTS: Final[Mapping[WorkItemKind, int]] = {"unrouted_request": 120, "deadline_breach": 60}
@@ -106,9 +103,6 @@ def explain(
     emergency = Reason("emergency", opening_priority - base.points - overdue.points)
     waiting = Reason("waiting", max(0, int((now - opened_at) / timedelta(minutes=1))))
     return tuple(reason for reason in (base, emergency, overdue, waiting) if reason.points)
-
-
-# ---- work items
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +153,17 @@ def open_item(item: WorkItem, opening: WorkItemOpened) -> list[Event]:
 
 
 def claim(item: WorkItem, agent: str, lease: timedelta, now: datetime) -> list[Event]:
-    """Give the item to an agent alone, for a while; who holds it already goes on.
+    """Give the item to an agent alone, for a while; who holds an item asks for another one, and does not get the same.
 
     A lease that has run out is taken back first, whether or not its timer has fired.
     Raises `AlreadyClaimedError`, `StillDeferredError`, `AlreadyCompletedError`, `WorkItemUnknownError`.
     """
     _refuse_over(item)
-    claimed = WorkItemClaimed(agent=agent, lease_until=now + lease)
     if item.status == "claimed" and not _is_past(item, now):
-        if item.agent != agent:
-            raise AlreadyClaimedError
-        return []
+        raise AlreadyClaimedError
     if item.status == "deferred" and not _is_past(item, now):
         raise StillDeferredError
-    return [*expire(item, now), claimed]
+    return [*expire(item, now), WorkItemClaimed(agent=agent, lease_until=now + lease)]
 
 
 def expire(item: WorkItem, now: datetime) -> list[Event]:
@@ -241,9 +232,6 @@ def _refuse_unheld(item: WorkItem, agent: str) -> None:
     _refuse_over(item)
     if item.status != "claimed" or item.agent != agent:
         raise NotHeldError
-
-
-# ---- messages
 
 
 @dataclass(frozen=True, slots=True)

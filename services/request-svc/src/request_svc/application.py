@@ -25,7 +25,7 @@ from request_svc.views import register as register_view
 from shared_chassis.http import ANYBODY, Actor
 from shared_chassis.keyring import Keyring
 from shared_chassis.postgres import Database
-from shared_chassis.register import Void, draw_of_year, voids
+from shared_chassis.register import draw_of_year
 from shared_chassis.store import Command, Result, Store
 from shared_city import City, NoTermsError, terms_for
 from shared_events.dispatch import WorkReportedDone
@@ -215,10 +215,13 @@ def read(context: Context, request: UUID, actor: Actor) -> History:
     return History(row, events, opened, pseudonyms=own or not actor.roles.isdisjoint(MAY["read_pseudonyms"]))
 
 
-def void_numbers(context: Context, city: str, of_year: int | None) -> list[Void]:
-    """List the numbers of a city's year (the present one when None) that were drawn over an hour ago and never used."""
+def void_numbers(context: Context, city: str, of_year: int | None, after: int) -> tuple[list[register_view.Void], int | None]:
+    """List the numbers of a city's year (the present one when None) that were drawn over an hour ago and never used.
+
+    From after a place in the series; and the place to go on from, if any.
+    """
     rules = city_rules(context, city)
-    return voids(context.database, series(rules, of_year or year(rules, context.store.now())))
+    return register_view.voids(context.database, series(rules, of_year or year(rules, context.store.now())), after)
 
 
 def city_rules(context: Context, city: str) -> CityRules:

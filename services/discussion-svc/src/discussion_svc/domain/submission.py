@@ -126,10 +126,9 @@ def number(of_series: str, place: int) -> str:
 
 
 def admit(hearing: Hearing, contribution: Contribution, now: datetime) -> None:
-    """Refuse a contribution that cannot be taken at this moment, saying why."""
+    """Refuse a contribution that cannot be taken at this moment, saying why: first what no moment would mend."""
     check_known(hearing.state)
     _check_identity(contribution.participant)
-    check_open(hearing.state, now)
     if contribution.kind not in hearing.state.kinds:
         raise KindNotAllowedError(f"It provides for: {', '.join(hearing.state.kinds)}.")
     check_text(contribution.text, LONGEST_TEXT)
@@ -137,6 +136,7 @@ def admit(hearing: Hearing, contribution: Contribution, now: datetime) -> None:
         check_text(contribution.name, LONGEST_NAME)
     if contribution.in_reply_to is not None and (hearing.answered is None or hearing.answered.discussion != hearing.discussion):
         raise RepliedElsewhereError
+    check_open(hearing.state, now)
 
 
 def submit(known: Submission, hearing: Hearing, contribution: Contribution, numbered: str, now: datetime) -> list[Event]:

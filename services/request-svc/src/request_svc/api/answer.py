@@ -8,10 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from request_svc.application import Entry, History
-from request_svc.domain.city import register_number
 from request_svc.domain.request import Ending
 from request_svc.domain.submission import PERSONAL
-from shared_chassis.register import Void
 from shared_chassis.store import Result
 from shared_events.envelope import Recorded
 from shared_events.personal import Sealed
@@ -156,8 +154,3 @@ def _event(recorded: Recorded, history: History) -> EventShown:
 
 def _text(value: str | Sealed | None, opened: Mapping[str, str | None] | None) -> str | None:
     return opened.get(value.token) if opened is not None and isinstance(value, Sealed) else None
-
-
-def void_number(void: Void) -> VoidNumber:
-    """Show a void number as it would have stood in the register."""
-    return VoidNumber(number=register_number(void.series, void.number), drawn_at=void.drawn_at)

@@ -1,5 +1,6 @@
 """The addresses of request-svc: who may, then the use case, then the answer."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -17,7 +18,6 @@ from request_svc.api.answer import (
     changed,
     explained,
     taken,
-    void_number,
 )
 from request_svc.api.form import Confirmation, NewRequest, Registration, Rejection, Withdrawal, submission
 from request_svc.application import MAY, Context
@@ -25,7 +25,18 @@ from request_svc.views import register as register_view
 from request_svc.views import service_type as service_type_view
 from request_svc.views.register import Filters
 from shared_chassis import http
-from shared_chassis.http import Anybody, Cursor, IdempotentCommand, Limit, Page, Router, SignedIn, allow, read_cursor
+from shared_chassis.http import (
+    Anybody,
+    Cursor,
+    IdempotentCommand,
+    Limit,
+    Page,
+    Router,
+    SignedIn,
+    allow,
+    read_cursor,
+    write_cursor,
+)
 from shared_events.request import Outcome
 
 router = Router(tags=["requests"])
@@ -109,10 +120,14 @@ def read_voids(
     context: Wired,
     city: Annotated[str, Query(max_length=200)],
     year: Annotated[int | None, Query(ge=2000, le=9999, description="Absent: the present one.")] = None,
-) -> list[VoidNumber]:
-    """List the numbers that were drawn over an hour ago and never used."""
+    cursor: Cursor = None,
+) -> Page[VoidNumber]:
+    """List the numbers that were drawn over an hour ago and never used; a page may be empty and have a next one."""
     allow(actor, "read", MAY)
-    return [void_number(void) for void in application.void_numbers(context, city, year)]
+    found, last = application.void_numbers(context, city, year, read_cursor(cursor, int) or 0)
+    return Page(
+        items=[VoidNumber.model_validate(asdict(void)) for void in found], next=None if last is None else write_cursor(last)
+    )
 
 
 @router.get("/service-types")

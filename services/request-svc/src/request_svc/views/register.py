@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
@@ -157,3 +158,35 @@ def page(database: Database, filters: Filters, before: int | None, limit: int) -
 def one(database: Database, request: UUID) -> DictRow | None:
     """Read the row of a request; None when there is none."""
     return database.query_one(ONE, {"request": request})
+
+
+LOOKED_AT_ONCE = 10_000
+"""How many drawn numbers one page of voids looks at, so that a page costs the same in a register of any size."""
+
+VOIDS: LiteralString = """
+    WITH looked AS (
+        SELECT number, drawn_at, series || '-' || lpad(number::text, greatest(7, length(number::text)), '0') AS spelt
+        FROM register_draw
+        WHERE series = %(series)s AND number > %(after)s AND drawn_at < rule_now() - interval '1 hour'
+        ORDER BY number LIMIT %(window)s
+    )
+    SELECT whole.last, whole.looked, void.spelt, void.drawn_at
+    FROM (SELECT max(number) AS last, count(*) AS looked FROM looked) AS whole
+        LEFT JOIN looked AS void ON NOT EXISTS (SELECT 1 FROM request r WHERE r.number = void.spelt)
+    ORDER BY void.number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A number that was drawn over an hour ago and stands in no row."""
+
+    number: str
+    drawn_at: datetime
+
+
+def voids(database: Database, series: str, after: int, window: int = LOOKED_AT_ONCE) -> tuple[list[Void], int | None]:
+    """List the void numbers among the next `window` draws of a series after a place; and the place to go on from, if any."""
+    rows = database.query(VOIDS, {"series": series, "after": after, "window": window})
+    found = [Void(row["spelt"], row["drawn_at"]) for row in rows if row["spelt"] is not None]
+    return found, rows[0]["last"] if rows[0]["looked"] == window else None

@@ -11,6 +11,7 @@ from shared_chassis.http.command import Anybody, IdempotentCommand, SignedIn, co
 from shared_chassis.http.feed import feed_router
 from shared_chassis.http.health import Check, Health, age_check, database_check, migrations_check
 from shared_chassis.http.page import BrokenCursor, Cursor, Limit, Page, read_cursor, write_cursor
+from shared_chassis.http.position import parked_router, positions_router
 from shared_chassis.http.problem import FieldProblem, Problem, Unavailable
 from shared_chassis.http.token import IssuerUnavailable, TokenExpired, TokenRefused, Verifier
 
@@ -48,6 +49,8 @@ __all__ = [
     "feed_router",
     "in_thread",
     "migrations_check",
+    "parked_router",
+    "positions_router",
     "pseudonym",
     "read_cursor",
     "write_cursor",

@@ -17,11 +17,11 @@ Rules = Mapping[str, frozenset[str]]
 """Who may: use case → the roles it is open to (of `ROLES`, or `ANYBODY`)."""
 
 
-class NotSignedIn(Exception):  # noqa: N818 - named as people say it, in api and docs
+class NotSignedIn(Exception):
     """Sign in first: this needs an account."""
 
 
-class Forbidden(Exception):  # noqa: N818 - named as people say it, in api and docs
+class Forbidden(Exception):
     """Your role does not allow this."""
 
 

@@ -37,7 +37,7 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 _log = structlog.get_logger()
 
 
-class BadHeader(Exception):  # noqa: N818 - named as people say it
+class BadHeader(Exception):
     """A header of this call cannot be read."""
 
 

@@ -22,7 +22,7 @@ Cursor = Annotated[str | None, Query(max_length=2000, description="`next` of the
 """Where a page begins; give it the default None."""
 
 
-class BrokenCursor(Exception):  # noqa: N818 - named as people say it
+class BrokenCursor(Exception):
     """This cursor is broken; take `next` of the page before as it is, or leave it out to begin again."""
 
 

@@ -22,6 +22,7 @@ from shared_chassis.http.actor import Forbidden, NotSignedIn
 from shared_chassis.http.call import BadHeader, call_of
 from shared_chassis.http.page import BrokenCursor
 from shared_chassis.http.token import IssuerUnavailable
+from shared_chassis.parked import NoReasonError, NotParkedError
 from shared_chassis.store import Conflict, KeyReusedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,7 +32,7 @@ Statuses = Mapping[type[Exception], int]
 _log = structlog.get_logger()
 
 
-class Unavailable(Exception):  # noqa: N818 - named as operators say it
+class Unavailable(Exception):
     """This service cannot reach its database now; nothing was lost, try again in a moment."""
 
 
@@ -51,6 +52,8 @@ EVERYWHERE: Statuses = {
     Unavailable: 503,
     Conflict: 409,
     KeyReusedError: 422,
+    NotParkedError: 404,
+    NoReasonError: 422,
 }
 """The chassis' own part of every service's table."""
 

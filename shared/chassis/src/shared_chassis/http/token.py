@@ -51,7 +51,7 @@ class TokenExpired(TokenRefused):
     """The access token has expired; sign in again."""
 
 
-class IssuerUnavailable(Exception):  # noqa: N818 - named as operators say it
+class IssuerUnavailable(Exception):
     """The identity provider does not answer now; try again in a moment."""
 
 
