@@ -2,7 +2,7 @@
 
 Ours stores events, a view row and the command id in one transaction, as the application's role; the stock recorder stores the
 events alone, as their owner. Both write two events a command, each command to a stream of its own, from the same mapper. While
-they write, a reader tails positions and checks at the end that it saw every stored event, in order (commit order = position order).
+they write, a reader tails positions and checks at the end that it saw every stored event (commit order is position order).
 """
 
 import json
@@ -22,7 +22,13 @@ import psycopg
 import typer
 from eventsourcing.persistence import EventStore
 from eventsourcing.postgres import PostgresApplicationRecorder
+from psycopg.sql import SQL, Identifier
 from rich.progress import track
+
+from local_stack import stack
+from local_stack.places import Home
+from local_stack.progress import Progress
+from local_stack.stack import Wishes
 from shared_chassis.mapper import EventMapper
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
 from shared_chassis.recorder import Commit, Recorder
@@ -107,7 +113,10 @@ class Tail:
         self._thread.join()
         with database.connection() as connection:
             row = connection.execute(
-                f"SELECT count(*) AS n FROM {database.schema}.stored_events WHERE notification_id > %s".encode(), [self._first]
+                SQL("SELECT count(*) AS n FROM {} WHERE notification_id > %s").format(
+                    Identifier(database.schema, "stored_events")
+                ),
+                [self._first],
             ).fetchone()
         return row is not None and row["n"] == self.seen
 
@@ -175,7 +184,13 @@ def postgres() -> Iterator[str]:
     if given:
         yield given
         return
-    raise NotImplementedError
+    root = Path(__file__).parents[1] / ".veche"
+    home = Home.at(root / "bench", jars=root / "kafka" / "libs")
+    wishes = Wishes(cities=root.parent / "cities", environment=dict(os.environ))
+    try:
+        yield stack.up(home, wishes, progress=Progress(), wanted=["postgres"], parts_only=True).admin_url
+    finally:
+        stack.down(home)
 
 
 def prepare(admin_url: str) -> tuple[Ours, Stock, str]:
@@ -184,16 +199,24 @@ def prepare(admin_url: str) -> tuple[Ours, Stock, str]:
     database = migrate(admin_url, service, None, "bench")
     with psycopg.connect(database.owner_url, autocommit=True) as connection:
         connection.execute(f"SET search_path = {service}".encode())
-        connection.execute("CREATE TABLE parcel_view (stream_id text, version bigint, place text, PRIMARY KEY (stream_id, version))")
+        connection.execute(
+            "CREATE TABLE parcel_view (stream_id text, version bigint, place text, PRIMARY KEY (stream_id, version))"
+        )
         connection.execute(f"GRANT SELECT, INSERT ON parcel_view TO {service}".encode())
     return Ours(database), Stock(database), service
+
+
+def ratio(ours: Sequence[float], stock: Sequence[float]) -> float:
+    """Give the median over the rounds of ours to the stock recorder's, each round by itself."""
+    return round(statistics.median(a / b for a, b in zip(ours, stock, strict=True)), 2)
 
 
 def main(rounds: int = 7, commands: int = 4000, single: int = 400) -> None:
     """Compare at 1 and 32 writers; write bench/results/append.json."""
     with postgres() as admin_url:
         ours, stock, service = prepare(admin_url)
-        figures: dict[str, list[float]] = {name: [] for name in ("ours_1", "stock_1", "handle_1", "ours_32", "stock_32", "handle_32")}
+        names = ("ours_1", "stock_1", "handle_1", "ours_32", "stock_32", "handle_32")
+        figures: dict[str, list[float]] = {name: [] for name in names}
         for round_ in track(range(rounds + 1), "rounds", disable=not sys.stdout.isatty()):
             measured = {}
             for writers, count in ((1, single), (32, commands)):
@@ -217,8 +240,8 @@ def main(rounds: int = 7, commands: int = 4000, single: int = 400) -> None:
         "rounds": rounds,
         "events_per_command": EVENTS_A_COMMAND,
         "commands_per_s": {name: {"median": median[name], "all": [round(value) for value in figures[name]]} for name in figures},
-        "ratio_at_1_writer": round(statistics.median(a / b for a, b in zip(figures["ours_1"], figures["stock_1"], strict=True)), 2),
-        "ratio_at_32_writers": round(statistics.median(a / b for a, b in zip(figures["ours_32"], figures["stock_32"], strict=True)), 2),
+        "ratio_at_1_writer": ratio(figures["ours_1"], figures["stock_1"]),
+        "ratio_at_32_writers": ratio(figures["ours_32"], figures["stock_32"]),
         "handles_per_s_at_32_threads": median["handle_32"],
         "commit_order_checked": True,
     }

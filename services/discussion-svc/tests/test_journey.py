@@ -149,6 +149,21 @@ async def test_what_is_refused_draws_no_number(hall: Hall, body: Mapping[str, ob
     assert draws(hall.context) == before
 
 
+async def test_half_a_character_is_refused_as_text_that_cannot_be_kept(hall: Hall) -> None:
+    """JSON lets a lone surrogate through; no number is drawn for it. A whole character beyond the first plane is kept."""
+    discussion = await hall.open()
+    before = draws(hall.context)
+    headers = {**person().headers(), "content-type": "application/json"}
+    path = f"/discussions/{discussion}/submissions"
+    answer = await hall.api.post(path, content=b'{"kind": "question", "text": "a\\ud800b"}', headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:veche:discussion:text-unreadable-error")
+    assert draws(hall.context) == before
+    whole = await hall.api.post(path, content=b'{"kind": "question", "text": "a\\ud83d\\udc4d"}', headers=headers)
+    assert whole.status_code == 201
+    (item,) = (await hall.see(path))["items"]
+    assert item["text"] == "a\U0001f44d"
+
+
 async def test_taking_part_needs_a_confirmed_identity(hall: Hall) -> None:
     """To say something, and to support it."""
     discussion = await hall.open()

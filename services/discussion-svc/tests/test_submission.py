@@ -110,6 +110,7 @@ def test_the_edges_of_the_period_are_exact(at: datetime, error: type[DiscussionE
         (says(" \n\t\u00a0"), TextMissingError),
         (says("x" * 20_001), TextTooLongError),
         (says("a\x00b"), TextUnreadableError),
+        (says("a\ud800b"), TextUnreadableError),
         (says(name="x" * 201), TextTooLongError),
         (says(in_reply_to=PARENT), RepliedElsewhereError),
         (says(participant=Participant(ANNA, identity_confirmed=False)), IdentityNotConfirmedError),

@@ -1,6 +1,8 @@
 """The queue on a real PostgreSQL: what opens and completes items, and how agents get them."""
 
+import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +13,17 @@ from uuid import UUID, uuid4
 import city_of_tests as city
 import pytest
 
-from notification_svc import application, domain, views
+from notification_svc import application, domain, views, worker
 from notification_svc.application import Context
 from notification_svc.views.request_card import AddressedNotice
 from notification_svc.views.work_item import Row, State, Wanted
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.store import Command, KeyReusedError
+from shared_chassis.timer import Timers
 from shared_chassis.view import rebuild
 from shared_events.envelope import Received
 from shared_events.ids import uuid_of, work_item_stream
-from shared_events.notification import WorkItemKind
+from shared_events.notification import WorkItemKind, WorkItemReleased
 
 pytestmark = pytest.mark.postgres
 
@@ -141,7 +144,7 @@ def told(context: Context, request: UUID) -> set[tuple[object, object, object]]:
 def test_facts_repeated_and_in_any_order_come_to_the_same_end(context: Context) -> None:
     """Every fact twice, shuffled: the same items, completed once each, and the same people told of the same."""
     order = random.Random(20260302)  # noqa: S311 - a shuffle, no secret
-    for _ in range(60):
+    for _ in range(40):
         request, person = uuid4(), uuid4()
         heard = [*life_of(request, person), *life_of(request, person)]
         order.shuffle(heard)
@@ -225,19 +228,16 @@ def test_the_most_urgent_that_fits_comes_first(context: Context) -> None:
     assert take(context) is None
 
 
-def test_an_old_item_overtakes_an_urgent_new_one(context: Context) -> None:
+def test_an_old_item_overtakes_an_urgent_new_one(context: Context, service_database: ServiceDatabase) -> None:
     """A point is a minute: who has waited longer than the urgency is worth goes first."""
-    emergency, old = uuid4(), uuid4()
-    city.hear(context, city.routing_failed(emergency, service_type="burst-pipe"))
+    old, later, latest = uuid4(), uuid4(), uuid4()
     city.hear(context, city.routing_failed(old))
-    assert [row.request for row in listed(context)] == [emergency, old]
-    context.database.execute(
-        "UPDATE work_item SET opened_at = opened_at - interval '241 minutes', urgent_from = urgent_from - interval '241 minutes'"
-        " WHERE request = %(old)s",
-        {"old": old},
-    )
-    assert [row.request for row in listed(context)] == [old, emergency]
-    assert taken(context).request == old
+    city.pass_time(service_database, timedelta(minutes=239))
+    city.hear(context, city.routing_failed(later, service_type="burst-pipe"))
+    city.pass_time(service_database, timedelta(minutes=241))
+    city.hear(context, city.routing_failed(latest, service_type="burst-pipe"))
+    assert [row.request for row in listed(context)] == [later, old, latest]
+    assert [taken(context).request for _ in range(3)] == [later, old, latest]
 
 
 def test_the_same_key_gets_the_same_item(context: Context) -> None:
@@ -259,39 +259,61 @@ def test_the_same_key_gets_the_same_item(context: Context) -> None:
         application.claim_next(context, ANYTHING, Command(claim.id, "agent:boris"))
 
 
-def test_an_expired_lease_returns_the_item(service_database: ServiceDatabase, tmp_path: Path) -> None:
-    """Who is silent loses the item to the next; the timer says so even if nobody asks."""
-    context = city.open_context(service_database, tmp_path, lease=timedelta(milliseconds=50))
+def test_an_expired_lease_returns_the_item(context: Context, service_database: ServiceDatabase) -> None:
+    """Who is silent loses the item to the next, whether or not the timer has fired."""
     open_many(context, 1)
     first = taken(context, agent="agent:anna")
-    context.database.query("SELECT pg_sleep(0.06)")
+    city.pass_time(service_database, timedelta(minutes=14))
+    assert take(context, agent="agent:boris") is None
+    city.pass_time(service_database, timedelta(minutes=16))
     second = taken(context, agent="agent:boris")
     assert (second.item, second.agent) == (first.item, "agent:boris")
     with pytest.raises(domain.NotHeldError):
         application.release(context, first.item, by("agent:anna"))
-    context.database.query("SELECT pg_sleep(0.06)")
-    application.expire_lease(context, work_item_stream(first.cause), Command(uuid4(), "service:notification-svc"))
-    shown = application.read_item(context, first.item)
+
+
+async def test_a_timer_returns_an_item_nobody_asks_for(context: Context, service_database: ServiceDatabase) -> None:
+    """The end of a lease is a fact, stated by the timer; a lease begun meanwhile keeps its own."""
+    open_many(context, 2)
+    silent = taken(context, agent="agent:anna")
+    lost = taken(context, agent="agent:anna")
+    city.pass_time(service_database, timedelta(minutes=16))
+    assert taken(context, agent="agent:boris").item == silent.item
+    stop = asyncio.Event()
+    running = asyncio.create_task(Timers(context.database, worker.TIMERS, context).run(stop))
+    await asyncio.to_thread(wait_until_fired, context)
+    stop.set()
+    await running
+    shown = application.read_item(context, lost.item)
     assert (shown.state, shown.agent) == ("waiting", None)
-    timer = context.database.query_one("SELECT kind, cancelled_at FROM timer")
-    assert timer is not None
-    assert timer["kind"] == "lease"
-    assert timer["cancelled_at"] is not None
-    context.database.close()
-    context.keyring.close()
+    *_, released = context.store.events(work_item_stream(lost.cause))
+    assert released.fact == WorkItemReleased(agent="agent:anna", reason="lease_expired")
+    assert released.envelope.correlation == lost.request
+    assert application.read_item(context, silent.item).agent == "agent:boris"
 
 
-def test_a_deferred_item_is_away_and_comes_back(context: Context) -> None:
+def wait_until_fired(context: Context) -> None:
+    """Wait until no timer is due, twenty seconds at most."""
+    deadline = time.monotonic() + 20
+    while context.database.query(
+        "SELECT 1 FROM timer WHERE due_at <= (SELECT rule_now()) AND fired_at IS NULL AND cancelled_at IS NULL LIMIT 1"
+    ):
+        assert time.monotonic() < deadline, "a timer does not fire"
+        time.sleep(0.02)
+
+
+def test_a_deferred_item_is_away_and_comes_back(context: Context, service_database: ServiceDatabase) -> None:
     """Until its moment nobody gets it; then anybody does, without anything having to happen."""
+    states: Sequence[State] = ("waiting", "deferred", "claimed", "completed")
     open_many(context, 1)
     row = taken(context)
-    until = context.store.now() + timedelta(milliseconds=150)
+    until = context.store.now() + timedelta(hours=1)
     deferred = application.defer(context, row.item, until, "the contractor calls back", by())
     assert (deferred.state, deferred.until) == ("deferred", until)
     assert take(context) is None
-    assert [len(listed(context, state)) for state in ("waiting", "deferred", "claimed", "completed")] == [0, 1, 0, 0]
-    context.database.query("SELECT pg_sleep(0.2)")
-    assert [len(listed(context, state)) for state in ("waiting", "deferred", "claimed", "completed")] == [1, 0, 0, 0]
+    assert [len(listed(context, state)) for state in states] == [0, 1, 0, 0]
+    city.pass_time(service_database, timedelta(minutes=61))
+    assert [len(listed(context, state)) for state in states] == [1, 0, 0, 0]
     assert taken(context, agent="agent:boris").item == row.item
 
 

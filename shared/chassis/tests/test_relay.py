@@ -9,19 +9,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
 import psycopg
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from broker import Broker
 from shop import ORDER, place
 from warehouse import applied_once, order_id, position_of, read_topic, running, until
 
 from shared_chassis import kafka
-from shared_chassis import relay as relay_module
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.relay import ForeignKeyError, Relay, message
 from shared_chassis.store import Command, Store
@@ -332,17 +331,17 @@ async def test_an_order_is_kept_when_a_batch_fails(
     order = write(store, 40)
     monkeypatch.setattr(kafka, "BATCH_BYTES", 2048)
     failed = []
-    plain = relay_module.AIOKafkaProducer.send_batch
+    plain = AIOKafkaProducer.send_batch
 
     async def fail_the_third(self: object, batch: object, topic: str, *, partition: int) -> object:
         failed.append(1)
         if len(failed) == 3:
             future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-            future.set_exception(relay_module.KafkaError("out of order sequence number"))
+            future.set_exception(KafkaError("out of order sequence number"))
             return future
         return await plain(self, batch, topic, partition=partition)
 
-    monkeypatch.setattr(relay_module.AIOKafkaProducer, "send_batch", fail_the_third)
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", fail_the_third)
     relay = relay_of(shop_database, kafka_bootstrap)
     async with running(relay):
         await published(store)
@@ -372,9 +371,7 @@ async def test_publishing_resumes_by_itself_when_the_broker_was_killed(
     assert_complete(store, await read_topic(broker.bootstrap, relay.topic))
 
 
-async def test_an_empty_cluster_is_filled_from_the_start(
-    store: Store, shop_database: ServiceDatabase, broker: Broker
-) -> None:
+async def test_an_empty_cluster_is_filled_from_the_start(store: Store, shop_database: ServiceDatabase, broker: Broker) -> None:
     """Trap T35: the broker is replaced by an empty one at the same address: all is published again, from the first event."""
     relay = relay_of(shop_database, broker.bootstrap)
     async with running(relay) as tasks:

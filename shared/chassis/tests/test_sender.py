@@ -168,7 +168,7 @@ async def test_a_replay_sends_nothing(warehouse: Warehouse, kafka_bootstrap: str
     live = checksum()
 
     for sql in ("DELETE FROM consumer_position", "DELETE FROM heard", "DELETE FROM order_state"):
-        warehouse.database.execute(sql)  # type: ignore[arg-type]  # three constants
+        warehouse.database.execute(sql)
     replayed = consumer_of(warehouse, kafka_bootstrap, [topic], reactions)
     async with running(replayed, sender_of(warehouse.database, outside)):
         await caught_up(replayed, kafka_bootstrap, topic)

@@ -405,11 +405,13 @@ def test_the_tables_are_the_librarys_own(shop_database: ServiceDatabase) -> None
             ).fetchall()
             attributes = connection.execute(
                 "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-                " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'stored_event_text' ORDER BY a.attnum",
+                " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'stored_event_text'"
+                " ORDER BY a.attnum",
                 [schema],
             ).fetchall()
             indexes = connection.execute(
-                "SELECT indexname, replace(indexdef, %s, '') FROM pg_indexes WHERE schemaname = %s AND tablename = 'stored_events'"
+                "SELECT indexname, replace(indexdef, %s, '') FROM pg_indexes WHERE schemaname = %s"
+                " AND tablename = 'stored_events'"
                 " AND indexname NOT LIKE '%%correlation%%' ORDER BY 1",
                 [f"{schema}.", schema],
             ).fetchall()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -30,6 +31,19 @@ def when_unpaid_then_expire(store: Store, timer: DueTimer) -> None:
     store.handle(ORDER, timer.stream_id, decide, Command.of_timer(timer, "sample-svc"))
 
 
+LAST_AND_DUE: LiteralString = """
+    SELECT recorded_time, (SELECT due_at FROM timer WHERE fired_at IS NOT NULL) AS due_at
+    FROM event_log ORDER BY position DESC LIMIT 1
+"""
+UNKNOWN: LiteralString = """
+    INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload)
+    SELECT gen_random_uuid(), rule_now() - interval '1 hour', 's', 'from the future', g::text, '{}' FROM generate_series(1, 500) g
+"""
+MANY: LiteralString = """
+    INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload)
+    SELECT gen_random_uuid(), rule_now() + interval '1 hour' + g * interval '1 second', 'case-' || g, 'expire', 'x', '{}'
+    FROM generate_series(1, 200000) g
+"""
 REACTIONS: TimerReactions[Store] = {"expire": when_unpaid_then_expire}
 
 
@@ -63,9 +77,7 @@ async def test_a_timer_fires_at_its_moment_and_not_before(store: Store) -> None:
         await asyncio.sleep(0.8)
         assert expired(store) == []
         await until(lambda: expired(store), 3)
-    row = store.database.query_one(
-        "SELECT recorded_time, (SELECT due_at FROM timer WHERE fired_at IS NOT NULL) AS due_at FROM event_log ORDER BY position DESC"
-    )
+    row = store.database.query_one(LAST_AND_DUE)
     assert row is not None
     assert timedelta(0) <= row["recorded_time"] - row["due_at"] < timedelta(seconds=1.2)
     assert expired(store) == [soon]
@@ -130,10 +142,7 @@ async def test_a_timer_whose_rule_decides_nothing_is_done(store: Store) -> None:
 async def test_an_unknown_kind_is_told_and_left(store: Store) -> None:
     """Another release may know it; the known ones are not held up."""
     order = place_order(store, timedelta(seconds=-1))
-    store.database.execute(
-        "INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload) "
-        "SELECT gen_random_uuid(), rule_now() - interval '1 hour', 's', 'from the future', g::text, '{}' FROM generate_series(1, 500) g"
-    )
+    store.database.execute(UNKNOWN)
     async with running(Timers(store.database, REACTIONS, store)):
         await until(lambda: expired(store))
     assert expired(store) == [order]
@@ -188,10 +197,7 @@ async def test_two_hundred_thousand_open_clocks_cost_nothing(store: Store, shop_
     """Looking for what is due reads the head of an index, however many clocks run."""
     with psycopg.connect(shop_database.owner_url, autocommit=True) as connection:
         connection.execute(f"SET search_path = {shop_database.service}".encode())
-        connection.execute(
-            "INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload) SELECT gen_random_uuid(), "
-            "rule_now() + interval '1 hour' + g * interval '1 second', 'case-' || g, 'expire', 'x', '{}' FROM generate_series(1, 200000) g"
-        )
+        connection.execute(MANY)
         connection.execute("ANALYZE timer")
     timers = Timers(store.database, REACTIONS, store)
     timers._until_due()

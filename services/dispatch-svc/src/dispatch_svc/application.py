@@ -125,6 +125,8 @@ def adopt(context: Context) -> None:
     """
     for city in context.cities.values():
         adopted = derive(city.slug, city.pack_version, "adopted")
+        if was_handled(context.database, adopted):
+            continue
         _adopt_organisations(context, city)
         _adopt_terms(context, city)
         _adopt_responsibilities(context, city)

@@ -1,7 +1,10 @@
 """request-svc as a process: its parts wired by arguments, and its command line."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
+from threading import Event
+
+from fastapi import FastAPI
 
 from request_svc import __doc__ as about
 from request_svc.api import ERRORS, router
@@ -10,10 +13,21 @@ from request_svc.settings import Settings
 from request_svc.views import FOLDS, PROJECTION, TABLES
 from request_svc.worker import REACTIONS, TIMERS
 from shared_chassis.consumer import Consumer, PostgresPositions
-from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
-from shared_chassis.http.feed import feed_router
+from shared_chassis.http import (
+    Check,
+    Verifier,
+    age_check,
+    create_api,
+    database_check,
+    feed_router,
+    migrations_check,
+    parked_router,
+    positions_router,
+)
+from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
+from shared_chassis.parked import PostgresParking
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
 from shared_chassis.process import (
     Component,
@@ -41,6 +55,39 @@ UNPUBLISHED_SECONDS = 30.0
 """How old the oldest unpublished event may be before the process calls itself not ready."""
 
 
+def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
+    """Wire what is wanted, in the order of draining. Raises `SettingsError` for a city pack that cannot be read."""
+    context = _context(settings)
+    positions = PostgresPositions(context.database)
+    checks: dict[str, Check] = {
+        "database": database_check(context.database),
+        "migrations": migrations_check(context.database, PACKAGE),
+    }
+    components: list[Component] = []
+    if Part.WORKER in wanted:
+        consumer = _consumer(settings, context, positions)
+        checks["consumer"] = consumer.trouble
+        components += [
+            Component("consumer", consumer.run),
+            Component("timers", Timers(context.database, TIMERS, context).run),
+        ]
+    if Part.RELAY in wanted:
+        relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
+        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
+        components.append(Component("relay", relay.run))
+    if Part.API in wanted:
+        adoption, checks["service types"] = _adoption(context)
+        components.append(adoption)
+    served = http_component(
+        _api(settings, context, positions, checks, serves=Part.API in wanted),
+        settings.http_host,
+        settings.http_port,
+        notice=settings.drain_notice_seconds,
+        finish=settings.drain_seconds / 2,
+    )
+    return Parts([served, *components], closing=[context.database.close, context.keyring.close])
+
+
 def _context(settings: Settings) -> Context:
     try:
         cities = load_cities(settings.cities)
@@ -48,70 +95,52 @@ def _context(settings: Settings) -> Context:
         raise SettingsError(str(error)) from error
     keyring = Keyring(settings.keyring_url.get_secret_value(), settings.keyring_secret)
     database = Database(settings.request_database_url.get_secret_value(), NAME, settings.request_pool_size)
-    mapper = EventMapper(CATALOGUE, f"/{SERVICE}", keyring)
+    mapper = EventMapper(CATALOGUE, f"/veche/{SERVICE}", keyring)
     return Context(Store(database, Recorder(database, PROJECTION), mapper), database, keyring, cities, rules_of(cities))
 
 
-def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
-    """Wire what is wanted, in the order of draining. Raises `SettingsError` for a city pack that cannot be read."""
-    context = _context(settings)
-    checks: dict[str, Check] = {
-        "database": database_check(context.database),
-        "migrations": migrations_check(context.database, PACKAGE),
-    }
-    behind: list[Component] = []
-    if Part.WORKER in wanted:
-        consumer = _consumer(settings, context)
-        checks["consumer"] = consumer.trouble
-        behind += [
-            Component("consumer", consumer.run),
-            Component("timers", Timers(context.database, TIMERS, context).run),
-        ]
-    if Part.RELAY in wanted:
-        relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
-        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
-        behind.append(Component("relay", relay.run))
-    api = _api(settings, context, checks, serves=Part.API in wanted)
-    return Parts([api, *behind], closing=[context.database.close, context.keyring.close])
+def _adoption(context: Context) -> tuple[Component, Check]:
+    """Adopt the cities' service types once the database answers; until then the process is not ready."""
+    done = Event()
+
+    async def run(stop: asyncio.Event) -> None:
+        await asyncio.to_thread(adopt, context)
+        done.set()
+        await stop.wait()
+
+    return Component("service types", run), lambda: None if done.is_set() else "The cities' service types are not adopted yet."
 
 
-def _api(settings: Settings, context: Context, checks: dict[str, Check], *, serves: bool) -> Component:
-    """Make the API, with probes alone where nothing is served; before it serves, the packs are adopted."""
-    api = create_api(
+def _api(
+    settings: Settings, context: Context, positions: PostgresPositions, checks: Mapping[str, Check], *, serves: bool
+) -> FastAPI:
+    """Create the API; a process without its routes has it for its probes."""
+    routers = [
+        router,
+        feed_router(context.database, MAY["read_feed"]),
+        positions_router(positions),
+        parked_router(PostgresParking(context.database)),
+    ]
+    return create_api(
         title="Service requests",
         service=NAME,
-        routers=[router, feed_router(context.database, MAY["read_feed"])] if serves else [],
+        routers=routers if serves else [],
         verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
         errors=ERRORS,
         context=context,
         checks=checks,
-        rules=MAY,
-    )
-    served = http_component(
-        api,
-        settings.http_host,
-        settings.http_port,
-        notice=settings.drain_notice_seconds,
-        finish=settings.drain_seconds / 2,
+        rules={**MAY, **PARKING_RULES},
     )
 
-    async def serve(stop: asyncio.Event) -> None:
-        if serves:
-            await asyncio.to_thread(adopt, context)
-        await served.run(stop)
 
-    return Component(served.label, serve)
-
-
-def _consumer(settings: Settings, context: Context) -> Consumer[Context]:
-    topics: Sequence[str] = [topic_of("dispatch")]
+def _consumer(settings: Settings, context: Context, positions: PostgresPositions) -> Consumer[Context]:
     return Consumer(
         SERVICE,
-        topics,
+        [topic_of("dispatch")],
         context.store.mapper,
         REACTIONS,
         FOLDS,
-        PostgresPositions(context.database),
+        positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
     )
@@ -132,9 +161,10 @@ def rebuild_views(settings: Settings) -> None:
     """Build the register and the service types anew from the events."""
     if settings.request_owner_url is None:
         raise SystemExit("REQUEST_OWNER_URL: is missing; views are rebuilt as the database's owner")
-    context = _context(settings)
-    database = ServiceDatabase(NAME, settings.request_owner_url.get_secret_value(), context.database.url)
-    rebuild(database, context.store.mapper, PROJECTION, TABLES)
+    database = ServiceDatabase(
+        NAME, settings.request_owner_url.get_secret_value(), settings.request_database_url.get_secret_value()
+    )
+    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
 
 
 main = command_line(

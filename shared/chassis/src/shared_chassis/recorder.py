@@ -73,11 +73,11 @@ class DbFunctionsError(RuntimeError):
     """POSTGRES_ENABLE_DB_FUNCTIONS is set: the library's insert function skips the lock and loses events. Unset it."""
 
 
-class Conflict(Exception):  # noqa: N818 - a verdict the store acts on
+class Conflict(Exception):
     """Somebody else wrote to this stream in the meantime."""
 
 
-class Stale(Exception):  # noqa: N818 - a verdict the store acts on
+class Stale(Exception):
     """Too much time passed between the decision and the commit: decide again by the present clock."""
 
 
@@ -92,7 +92,7 @@ class Known:
     body_hash: bytes | None
 
 
-class Repeated(Exception):  # noqa: N818 - a verdict the store acts on
+class Repeated(Exception):
     """This command was handled before."""
 
     def __init__(self, known: Known) -> None:

@@ -1,5 +1,6 @@
 """A public discussion: registered, documented, announced, open, closed by itself at its minute, put on record."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -53,6 +54,9 @@ AT_ONCE: Final = timedelta(minutes=5)
 
 LONGEST_TITLE: Final = 1_000
 """Characters a title, a subject, a territory or a document's name may have."""
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""What no database and no encoding can keep: the null character, and halves of a character that JSON lets through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def check_text(text: str, longest: int) -> None:
         raise TextMissingError
     if len(text) > longest:
         raise TextTooLongError(f"It has {len(text)} characters; {longest} are allowed.")
-    if "\x00" in text:
+    if _UNSTORABLE.search(text):
         raise TextUnreadableError
 
 

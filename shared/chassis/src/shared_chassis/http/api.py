@@ -88,6 +88,7 @@ def create_api(  # noqa: PLR0913 - every part of an API is an argument, by name
         route for router in (*routers, health_router(service, health), rules_router(rules or {})) for route in router.routes
     ]
     api = FastAPI(title=title, version=version, routes=routes, lifespan=_lifespan, redoc_url=None)
+    api.state.draining = health.draining
     api.state.wiring = Wiring(service=service, verifier=verifier, context=context, health=health)
 
     async def answer(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Where this service's consumers stand, and what they have set aside: `GET /positions`, `/parked` and what a person does about it."""
+"""Where this service's consumers stand, and what they have set aside: `/positions`, `/parked` and what a person does about it."""
 
 from datetime import datetime
 from typing import Annotated, Protocol, Self

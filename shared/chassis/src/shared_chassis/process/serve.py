@@ -9,7 +9,6 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from shared_chassis.http.command import Wiring
 from shared_chassis.process.run import Component
 
 KEEP_ALIVE = 75
@@ -30,11 +29,12 @@ class _Server(uvicorn.Server):
 
 
 def http_component(api: FastAPI, host: str, port: int, *, notice: float = 0.0, finish: float = 10.0) -> Component:
-    """Make the component that serves an API.
+    """Make the component that serves an API of `http.create_api`.
 
     Asked to stop, it turns `/readyz` to 503, goes on for `notice` seconds, then accepts no more and finishes the calls it has,
     for `finish` seconds at most. `port` 0 takes a free one; the log says which.
     """
+    draining: asyncio.Event = api.state.draining
 
     async def serve(stop: asyncio.Event) -> None:
         listener = _listen(host, port)
@@ -59,7 +59,7 @@ def http_component(api: FastAPI, host: str, port: int, *, notice: float = 0.0, f
             _log.info("http.listening", host=address[0], port=address[1])
             await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
-                _draining(api).set()
+                draining.set()
                 await asyncio.sleep(notice)
             server.should_exit = True
             await serving
@@ -68,12 +68,6 @@ def http_component(api: FastAPI, host: str, port: int, *, notice: float = 0.0, f
             listener.close()
 
     return Component("api", serve)
-
-
-def _draining(api: FastAPI) -> asyncio.Event:
-    wired = api.state.wiring
-    assert isinstance(wired, Wiring)  # noqa: S101 - put there by `create_api`
-    return wired.health.draining
 
 
 def _listen(host: str, port: int) -> socket.socket:
