@@ -1,6 +1,7 @@
 """Who may do what in dispatch, cell by cell, at the API's edge."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from dispatch_svc.api import ERRORS, router
 from dispatch_svc.application import MAY
 from dispatch_svc.domain.refusal import CaseNotFoundError
 from shared_chassis.http import ANYBODY, ROLES, create_api
+from shared_chassis.http.feed import feed_router
 
 CASE = "/cases/00000000-0000-0000-0000-000000000007"
 CALLS = {
@@ -21,6 +23,7 @@ CALLS = {
     ("see_cases", "GET", "/cases", None): {"agent", "dispatcher", "executor", "analyst", "auditor"},
     ("see_rulebook", "GET", "/organisations", None): {*ROLES, ANYBODY},
     ("see_rulebook", "GET", "/responsibilities", None): {*ROLES, ANYBODY},
+    ("read_feed", "GET", "/feed", None): {"dispatcher", "analyst", "auditor"},
 }
 CELLS = [(call, role) for call in CALLS for role in (*ROLES, None)]
 
@@ -35,8 +38,10 @@ class Behind:
 @pytest.fixture
 async def api() -> AsyncIterator[httpx.AsyncClient]:
     """Give the API with nothing behind its edge."""
+    behind: Any = Behind()
+    routers = [router, feed_router(behind, MAY["read_feed"])]
     app = create_api(
-        title="dispatch", service="dispatch", routers=[router], verifier=TokensOfTests(), errors=ERRORS, context=Behind()
+        title="dispatch", service="dispatch", routers=routers, verifier=TokensOfTests(), errors=ERRORS, context=behind
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dispatch") as client:
         yield client

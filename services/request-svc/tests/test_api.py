@@ -13,10 +13,11 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from request_svc import application, worker
 from request_svc.application import Context
-from request_svc.domain.city import series
+from request_svc.domain.city import series, year
 from request_svc.domain.request import REQUEST, SILENT_CONSENT
 from request_svc.views import register
 from shared_chassis.consumer import Invalid, Transient
+from shared_chassis.http import command_id
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.store import Command
 from shared_chassis.stream import timer_id
@@ -96,12 +97,14 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].rpartition(":")[2]
 
 
-async def test_a_submitted_request_is_registered_under_the_next_number_of_its_city_and_year(api: httpx.AsyncClient) -> None:
+async def test_a_submitted_request_is_registered_under_the_next_number_of_its_city_and_year(
+    api: httpx.AsyncClient, context: Context
+) -> None:
     """Numbers follow each other."""
     first, second = await submit(api, RESIDENT), await submit(api, RESIDENT)
-    year = datetime.now(tz=UTC).year
+    this_year = year(context.rules["kazan"], context.store.now())
     numbers = [answer.json()["number"] for answer in (first, second)]
-    assert all(number.startswith(f"KZN-{year}-") and len(number) == len("KZN-2026-0001234") for number in numbers)
+    assert all(number.startswith(f"KZN-{this_year}-") and len(number) == len("KZN-2026-0001234") for number in numbers)
     assert int(numbers[1][-7:]) == int(numbers[0][-7:]) + 1
     assert first.json()["version"] == 2
     assert first.headers["location"] == f"/requests/{first.json()['id']}"
@@ -110,12 +113,15 @@ async def test_a_submitted_request_is_registered_under_the_next_number_of_its_ci
 async def test_the_same_key_gives_the_same_id_and_number_whatever_has_happened_since(
     api: httpx.AsyncClient, context: Context
 ) -> None:
-    """The first answer, not a refusal and not a second request."""
+    """The first answer, not a refusal and not a second request; it is read from the store, not drawn again."""
     key = str(uuid4())
     first = await submit(api, RESIDENT, key)
     request = UUID(first.json()["id"])
     assert (await say(api, RESIDENT, request, "withdrawal", {"reason": "other"})).status_code == 200
+    forget = "DELETE FROM register_draw WHERE command_id = %(id)s"
+    context.database.execute(forget, {"id": command_id("request", key)})
     again = await submit(api, RESIDENT, key)
+    context.database.execute(forget, {"id": command_id("request", key)})
     assert (again.status_code, again.json()) == (201, first.json())
     assert facts(context, request).count("RequestSubmitted") == 1
 
@@ -369,6 +375,7 @@ async def test_erased_data_reads_as_nothing(api: httpx.AsyncClient, context: Con
     seen = (await api.get(f"/requests/{request}", headers=AGENT.headers())).json()
     assert {name: seen["history"][0]["data"][name] for name in PERSONAL} == dict.fromkeys(PERSONAL)
     assert seen["number"]
+    assert refusal(await submit(api, forgotten, **PERSONAL)) == (409, "person-erased-error")
 
 
 async def test_residents_list_their_own_requests_only(api: httpx.AsyncClient) -> None:
@@ -409,18 +416,19 @@ async def test_a_list_is_turned_page_by_page_and_chosen_by_every_filter(api: htt
 
 async def test_a_number_drawn_and_never_used_is_listed_as_void_after_an_hour(api: httpx.AsyncClient, context: Context) -> None:
     """A hole in the register is explained, page by page."""
-    year = context.store.now().year
-    series_of_year = f"KZN-{year}"
-    await submitted(api)
-    lost = [application._draw(context, context.rules["kazan"], Command(uuid4(), "agent:1")) for _ in range(2)]
-    await submitted(api)
-    where = {"city": "kazan"}
+    this_year = year(context.rules["los-angeles"], context.store.now())
+    series_of_year = f"LAX-{this_year}"
+    there: dict[str, Any] = {"city": "los-angeles", "service_type": "bulky-items", "location": {}}
+    await submitted(api, **there)
+    lost = [application._draw(context, context.rules["los-angeles"], Command(uuid4(), "agent:1")) for _ in range(2)]
+    await submitted(api, **there)
+    where = {"city": "los-angeles"}
     assert (await api.get("/register/voids", params=where)).json() == {"items": [], "next": None}
     context.database.execute(
         "UPDATE register_draw SET drawn_at = drawn_at - interval '61 minutes' WHERE series = %(series)s",
         {"series": series_of_year},
     )
-    voids = (await api.get("/register/voids", params={**where, "year": year})).json()
+    voids = (await api.get("/register/voids", params={**where, "year": this_year})).json()
     assert [void["number"] for void in voids["items"]] == lost
     found: list[str] = []
     place: int | None = 0

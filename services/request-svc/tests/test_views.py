@@ -121,7 +121,7 @@ lives = st.builds(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(life=lives, again=st.integers(0, 4))
 def test_the_register_applied_twice_is_applied_once(undone: Connection[DictRow], life: Sequence[Event], again: int) -> None:
-    """Each fact twice, and from any place on once more."""
+    """Each fact twice, from any place on once more, and any fact once more at the very end."""
     request = uuid4()
     events = recorded(request_stream(request), life)
     with undone.transaction(force_rollback=True):
@@ -131,24 +131,28 @@ def test_the_register_applied_twice_is_applied_once(undone: Connection[DictRow],
         assert len(once) == 1
         project(undone, PROJECTION, [event for event in events for _ in range(2)])
         project(undone, PROJECTION, events[again:])
+        project(undone, PROJECTION, events[again : again + 1])
         assert rows(undone, "SELECT * FROM request WHERE request_id = %s", request) == once
 
 
+ACCEPT_CLOCK = StageDeadlineSet(
+    stage="accept",
+    round=1,
+    starts_at=NOON,
+    due=NOON,
+    minutes=2,
+    policy_version="1",
+    calendar="kazan",
+    calendar_version="1",
+)
 BY_DISPATCH: Sequence[Event] = (
     HolderChanged(holder=Holder(kind="call_centre"), at=NOON),
     RequestAssigned(organisation=LIFTS, round=1, by="rule"),
     HolderChanged(holder=Holder(kind="organisation", organisation=LIFTS), at=NOON),
-    StageDeadlineSet(
-        stage="accept",
-        round=1,
-        starts_at=NOON,
-        due=NOON,
-        minutes=2,
-        policy_version="1",
-        calendar="kazan",
-        calendar_version="1",
-    ),
+    ACCEPT_CLOCK,
     DeadlineBreached(stage="accept", round=1, due=NOON, holder=Holder(kind="organisation", organisation=LIFTS)),
+    RequestAssigned(organisation=LIFTS, round=1, by="dispatcher"),
+    ACCEPT_CLOCK,
     AssignmentAccepted(organisation=LIFTS, round=1),
     WorkStarted(organisation=LIFTS, round=1),
     WorkReportedDone(organisation=LIFTS, round=1, evidence=()),
@@ -195,6 +199,8 @@ def test_the_status_says_whose_turn_it_is_and_which_clock_runs(undone: Connectio
         ("assigned", "organisation", LIFTS, None, 0),
         ("assigned", "organisation", LIFTS, "accept", 0),
         ("assigned", "organisation", LIFTS, "accept", 1),
+        ("assigned", "organisation", LIFTS, None, 1),
+        ("assigned", "organisation", LIFTS, "accept", 1),
         ("accepted", "organisation", LIFTS, None, 1),
         ("started", "organisation", LIFTS, None, 1),
         ("reported_done", "organisation", LIFTS, None, 1),
@@ -235,7 +241,8 @@ FILL: LiteralString = """
     INSERT INTO request (request_id, position, version, city, channel, service_type, district, person, number, state, outcome,
         submitted_at)
     SELECT gen_random_uuid(), 1000000 + n, 5, CASE WHEN n % 1000 = 0 THEN 'los-angeles' ELSE 'kazan' END, 'web',
-        'type-' || n % 40, 'district-' || n % 7,
+        CASE WHEN n % 7001 = 0 THEN 'rare' ELSE 'type-' || n % 40 END,
+        CASE WHEN n % 7002 = 0 THEN 'rare' ELSE 'district-' || n % 7 END,
         ('00000000-0000-8000-8000-' || lpad((n % 20000)::text, 12, '0'))::uuid, 'FILL-' || n,
         CASE WHEN n % 500 = 0 THEN 'registered' WHEN n = 77777 THEN 'submitted' ELSE 'closed' END,
         CASE WHEN n % 500 = 0 OR n = 77777 THEN NULL WHEN n % 5000 = 1 THEN 'refused' ELSE 'done' END, now()
@@ -248,7 +255,9 @@ LISTS: dict[str, Filters] = {
     "rare city": Filters(city="los-angeles"),
     "no such city": Filters(city="atlantis"),
     "district": Filters(district="district-3"),
+    "rare district": Filters(district="rare"),
     "service type": Filters(service_type="type-7"),
+    "rare service type": Filters(service_type="rare"),
     "state": Filters(state="closed"),
     "rare state": Filters(state="submitted"),
     "outcome": Filters(outcome="done"),

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 import shop
 import warehouse as house
+from broker import Broker
 from shop import OrderPackedV2, OrderPaid, OrderPlaced
 from warehouse import (
-    PARTITIONER,
     REACTIONS,
     MoneyArrived,
     Warehouse,
@@ -37,6 +37,7 @@ from warehouse import (
 from shared_chassis import kafka
 from shared_chassis.consumer import Fenced, Invalid, Place, Position, PostgresPositions, Step, Transient, behind
 from shared_chassis.postgres import ServiceDatabase
+from shared_chassis.relay import PARTITIONER
 from shared_events.envelope import Received
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
@@ -298,6 +299,24 @@ async def test_after_its_rest_the_breaker_closes_by_itself_when_things_are_good(
     assert_each_once(warehouse, events)
 
 
+async def test_when_the_database_refuses_every_fold_the_breaker_stops_too(
+    warehouse: Warehouse, warehouse_database: ServiceDatabase, kafka_bootstrap: str, topic: str
+) -> None:
+    """A view's table is missing: a deploy went wrong, not 120 events."""
+    events = day(120)
+    await publish(kafka_bootstrap, topic, events)
+    with psycopg.connect(warehouse_database.owner_url, autocommit=True) as connection:
+        connection.execute(f"ALTER TABLE {warehouse_database.service}.heard RENAME TO heard_no_more".encode())
+        consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {}, rest=4.0)
+        async with running(consumer):
+            await until(lambda: "cannot be handled" in (consumer.trouble() or ""))
+            assert open_parked(warehouse) == []
+            connection.execute(f"ALTER TABLE {warehouse_database.service}.heard_no_more RENAME TO heard".encode())
+            await caught_up(consumer, kafka_bootstrap, topic)
+    assert open_parked(warehouse) == []
+    assert set(heard(warehouse)) == set(keys(events))
+
+
 async def test_an_unforeseen_error_is_met_three_times_and_then_parked(
     warehouse: Warehouse, kafka_bootstrap: str, topic: str
 ) -> None:
@@ -498,6 +517,31 @@ async def test_a_fold_and_its_position_are_one(warehouse: Warehouse, kafka_boots
     assert heard(warehouse) == {order: [7]}
     other = Place("c", "another-cluster", "t", 0)
     assert positions.load(other)[:2] == (0, 7)
+
+
+async def test_effects_are_once_though_the_broker_is_killed_and_then_replaced(warehouse: Warehouse, broker: Broker) -> None:
+    """Traps T11 and T35 on the hearing side: the consumer goes on by itself, in an empty cluster from its start."""
+    name = f"sample-{uuid4().hex[:8]}.events"
+    await kafka.ensure_topic(broker.bootstrap, name)
+    events = day(90)
+    await publish(broker.bootstrap, name, events[:60])
+    consumer = consumer_of(warehouse, broker.bootstrap, [name])
+    async with running(consumer) as tasks:
+        await caught_up(consumer, broker.bootstrap, name)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.sleep(1)
+        await asyncio.to_thread(broker.start)
+        await publish(broker.bootstrap, name, events[60:120])
+        await caught_up(consumer, broker.bootstrap, name, seconds=60)
+        await asyncio.to_thread(broker.kill)
+        broker.forget()
+        await asyncio.to_thread(broker.start)
+        await kafka.ensure_topic(broker.bootstrap, name)
+        await publish(broker.bootstrap, name, events)
+        await caught_up(consumer, broker.bootstrap, name, seconds=60)
+        assert not tasks[0].done()
+    assert open_parked(warehouse) == []
+    assert_each_once(warehouse, events)
 
 
 CHILD = """

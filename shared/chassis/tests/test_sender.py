@@ -12,6 +12,7 @@ from shop import OrderPlaced
 from warehouse import Warehouse, caught_up, consumer_of, document, fact, open_warehouse, order_id, publish, running, until
 
 from shared_chassis import kafka
+from shared_chassis.consumer import Reactions
 from shared_chassis.postgres import Database, ServiceDatabase
 from shared_chassis.sender import Delivery, Sender, UndeliverableError, enqueue
 from shared_events.envelope import Received
@@ -161,7 +162,7 @@ async def test_a_replay_sends_nothing(warehouse: Warehouse, kafka_bootstrap: str
         return warehouse.database.query("SELECT stream_id, state FROM order_state ORDER BY 1")
 
     outside = Outside()
-    reactions = {OrderPlaced: thank}
+    reactions: Reactions[Warehouse] = {OrderPlaced: thank}
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], reactions)
     async with running(consumer, sender_of(warehouse.database, outside)):
         await until(lambda: len(outside.sent) == 40)

@@ -1,7 +1,7 @@
 """The report's checks, as pure functions over the books: what is lost, and what happened twice for one cause."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,8 +18,8 @@ REACTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "request": {"dispatch.work-reported-done.v1": "propose-completion"},
     "notification": {
-        "dispatch.routing-failed.v1": "open-item",
-        "dispatch.deadline-breached.v1": "open-item",
+        "dispatch.routing-failed.v1": "open-work-item",
+        "dispatch.deadline-breached.v1": "open-work-item",
     },
 }
 """Service → type it reacts to → the reaction's name: its command id derives from event id and name, so it can be looked up."""
@@ -114,9 +114,14 @@ def consumed(books: Books) -> dict[str, int]:
     return counts
 
 
-def submissions(books: Books) -> int:
-    """Count the submissions stored."""
-    return sum(fact.type in SUBMISSIONS for fact in books.stored.values())
+def count(books: Books, type_: str, uuids: Container[str]) -> int:
+    """Count the stored facts of a type about some requests or discussions, named by the uuids of their streams."""
+    return sum(fact.subject[-36:] in uuids for fact in _of(books, type_))
+
+
+def submissions(books: Books, discussions: Container[str]) -> int:
+    """Count the submissions stored in some discussions, named by their uuids."""
+    return sum(fact.type in SUBMISSIONS and fact.data["discussion"] in discussions for fact in books.stored.values())
 
 
 def by_type(facts: Iterable[Fact]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -19,7 +19,7 @@ from shared_city import City, MissingColumnsError, PackError, load_city
 from veche import settings
 from veche.failure import CommandError
 from veche.play.comments import read_comments, read_proposals
-from veche.play.discussions import DiscussionsPlay, Said
+from veche.play.discussions import OPEN_AT_LEAST, DiscussionsPlay, Said
 from veche.play.requests import Outcome, RequestsPlay
 from veche.play.rows import Refused, read_rows
 from veche.play.show import Tell, shown
@@ -78,7 +78,9 @@ def pseudonyms(home: Home, state: State) -> Callable[[str], UUID]:
     return lambda subject: pseudonym(secret, state.issuer, subject)
 
 
-async def play_requests(file: Path, city: City, speed: float | None, home: Home, state: State, tell: Tell) -> Outcome:
+async def play_requests(
+    file: Path, city: City, speed: float | None, robots: Robots, pseudonym: Callable[[str], UUID], tell: Tell
+) -> Outcome:
     """Play a file of service requests; how far it is goes to `tell`."""
     rows, refused = read_rows(file, city)
     system = city.request_import.system if city.request_import is not None else city.slug
@@ -87,13 +89,14 @@ async def play_requests(file: Path, city: City, speed: float | None, home: Home,
         tell("requests submitted", outcome.accepted, len(rows))
         tell("requests closed", outcome.finished, len(rows))
 
-    async with robots_of(home, state) as robots:
-        return await RequestsPlay(robots, city, system, pseudonyms(home, state)).run(rows, refused, speed, count)
+    return await RequestsPlay(robots, city, system, pseudonym).run(rows, refused, speed, count)
 
 
-async def speak(proposals: Path, comments: Path, city: City, robots: Robots, tell: Tell) -> tuple[DiscussionsPlay, Said]:
+async def speak(
+    proposals: Path, comments: Path, city: City, robots: Robots, tell: Tell, open_at_least: timedelta = OPEN_AT_LEAST
+) -> tuple[DiscussionsPlay, Said]:
     """Announce the discussions and submit the comments."""
-    play = DiscussionsPlay(robots, city, "decide-madrid")
+    play = DiscussionsPlay(robots, city, "decide-madrid", open_at_least)
     rows = read_comments(comments, city.timezone)
 
     def count(said: Said) -> None:
@@ -142,8 +145,14 @@ def requests(
     with told(console):
         home = settings.home()
         state = load_running(home)
+    pack = city_of(city)
+
+    async def whole(tell: Tell) -> Outcome:
+        async with robots_of(home, state) as robots:
+            return await play_requests(file, pack, SPEEDS[speed], robots, pseudonyms(home, state), tell)
+
     with shown(console) as tell:
-        outcome = run(console, play_requests(file, city_of(city), SPEEDS[speed], home, state, tell))
+        outcome = run(console, whole(tell))
     console.print(
         f"{outcome.rows:,} rows: {outcome.accepted:,} accepted, {len(outcome.refused):,} refused; "
         f"{outcome.finished:,} closed, {outcome.open:,} open.",

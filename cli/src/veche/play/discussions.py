@@ -15,6 +15,7 @@ from veche.robot import IN_FLIGHT, Answer, Robots
 
 DISCUSSION = "discussion-svc"
 OPEN_AT_LEAST = timedelta(minutes=3)
+"""How long after the start a discussion stays open at least; it closes at the first full minute after that."""
 
 
 class TooLateError(CommandError):
@@ -36,10 +37,11 @@ class Said:
 class DiscussionsPlay:
     """One pair of files in one city, under the city's procedure without a statute."""
 
-    def __init__(self, robots: Robots, city: City, system: str) -> None:
+    def __init__(self, robots: Robots, city: City, system: str, open_at_least: timedelta = OPEN_AT_LEAST) -> None:
         self._robots = robots
         self._city = city
         self._system = system
+        self._open_at_least = open_at_least
         self._organiser = robots.token("robot-organiser", "organiser")
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         self._place: dict[str, UUID] = {}
@@ -97,7 +99,7 @@ class DiscussionsPlay:
         if not closes_at:
             await self._attach(proposal, discussion)
             opens = now.astimezone(UTC).replace(second=0, microsecond=0)
-            closes = _first_full_minute(now.astimezone(UTC) + OPEN_AT_LEAST)
+            closes = _first_full_minute(now.astimezone(UTC) + self._open_at_least)
             closes_at = closes.isoformat()
             notice = {"opens_at": opens.isoformat(), "closes_at": closes_at}
             await self._organise(f"/discussions/{discussion}/notice", notice, self._key(proposal.id, f"notice {closes_at}"))

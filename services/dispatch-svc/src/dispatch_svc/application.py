@@ -31,6 +31,7 @@ MAY: Mapping[str, frozenset[str]] = {
     "assign": frozenset({"dispatcher"}),
     "see_cases": frozenset({"agent", "dispatcher", "executor", "analyst", "auditor"}),
     "see_rulebook": frozenset({ANYBODY}),
+    "read_feed": frozenset({"dispatcher", "analyst", "auditor"}),
 }
 """Who may: use case → roles. Which executor may is the case's own question: the one of the assigned organisation."""
 

@@ -13,9 +13,20 @@ from dispatch_svc.views import FOLDS, PROJECTION, TABLES
 from dispatch_svc.views.rulebook import Rulebooks
 from dispatch_svc.worker import REACTIONS, TIMERS
 from shared_chassis.consumer import Consumer, PostgresPositions
-from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
+from shared_chassis.http import (
+    Check,
+    Verifier,
+    age_check,
+    create_api,
+    database_check,
+    migrations_check,
+    parked_router,
+    positions_router,
+)
 from shared_chassis.http.feed import feed_router
+from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.mapper import EventMapper
+from shared_chassis.parked import PostgresParking
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
 from shared_chassis.process import (
     Component,
@@ -70,13 +81,14 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
     """Wire what is wanted, in the order of draining. Raises `SettingsError` for a city pack that cannot be read."""
     context = _context(settings)
     adoption = Adoption(context)
+    positions = PostgresPositions(context.database)
     checks: dict[str, Check] = {
         "database": database_check(context.database),
         "migrations": migrations_check(context.database, PACKAGE),
     }
     components: list[Component] = []
     if Part.WORKER in wanted:
-        consumer = _consumer(settings, context)
+        consumer = _consumer(settings, context, positions)
         checks["consumer"] = consumer.trouble
         components += [
             Component("consumer", adoption.before(consumer.run)),
@@ -88,7 +100,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         components.append(Component("relay", relay.run))
     serves = Part.API in wanted
     served = http_component(
-        _api(settings, context, checks, serves=serves),
+        _api(settings, context, positions, checks, serves=serves),
         settings.http_host,
         settings.http_port,
         notice=settings.drain_notice_seconds,
@@ -109,28 +121,36 @@ def _context(settings: Settings) -> Context:
     return Context(store, database, cities, Rulebooks(database, cities.values()))
 
 
-def _api(settings: Settings, context: Context, checks: Mapping[str, Check], *, serves: bool) -> FastAPI:
+def _api(
+    settings: Settings, context: Context, positions: PostgresPositions, checks: Mapping[str, Check], *, serves: bool
+) -> FastAPI:
     """Create the API; a process without its routes has it for its probes."""
+    routers = [
+        router,
+        feed_router(context.database, MAY["read_feed"]),
+        positions_router(positions),
+        parked_router(PostgresParking(context.database)),
+    ]
     return create_api(
         title="Dispatch",
         service=NAME,
-        routers=[router, feed_router(context.database)] if serves else [],
+        routers=routers if serves else [],
         verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
         errors=ERRORS,
         context=context,
         checks=checks,
-        rules=MAY,
+        rules={**MAY, **PARKING_RULES} if serves else {},
     )
 
 
-def _consumer(settings: Settings, context: Context) -> Consumer[Context]:
+def _consumer(settings: Settings, context: Context, positions: PostgresPositions) -> Consumer[Context]:
     return Consumer(
         SERVICE,
         [topic_of("request")],
         context.store.mapper,
         REACTIONS,
         FOLDS,
-        PostgresPositions(context.database),
+        positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
     )

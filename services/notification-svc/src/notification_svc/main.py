@@ -11,10 +11,21 @@ from notification_svc.application import MAY, SERVICE, Context
 from notification_svc.outbound import Outbox, Texts
 from notification_svc.settings import Settings
 from shared_chassis.consumer import Consumer, PostgresPositions
-from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
+from shared_chassis.http import (
+    Check,
+    Verifier,
+    age_check,
+    create_api,
+    database_check,
+    migrations_check,
+    parked_router,
+    positions_router,
+)
 from shared_chassis.http.feed import feed_router
+from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
+from shared_chassis.parked import PostgresParking
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
 from shared_chassis.process import Component, MigrationSettings, Part, Parts, Service, SettingsError, command_line, http_component
 from shared_chassis.recorder import Recorder
@@ -54,10 +65,11 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         lease=settings.lease,
         mail_domain=settings.mail_domain,
     )
+    positions = PostgresPositions(database)
     checks: dict[str, Check] = {"database": database_check(database), "migrations": migrations_check(database, PACKAGE)}
     components: list[Component] = []
     if Part.WORKER in wanted:
-        consumer = _consumer(settings, database, mapper, context)
+        consumer = _consumer(settings, positions, mapper, context)
         sender = Sender(
             database,
             worker.CHANNELS,
@@ -76,7 +88,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
         checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
         components.append(Component("relay", relay.run))
-    served = _api(settings, context, checks, with_routes=Part.API in wanted)
+    served = _api(settings, context, positions, checks, with_routes=Part.API in wanted)
     http = http_component(served, settings.http_host, settings.http_port, notice=settings.drain_notice_seconds)
     return Parts([http, *components], closing=[database.close, keyring.close])
 
@@ -88,31 +100,40 @@ def _cities(settings: Settings) -> Mapping[str, City]:
         raise SettingsError(str(error)) from error
 
 
-def _consumer(settings: Settings, database: Database, mapper: EventMapper, context: Context) -> Consumer[Context]:
+def _consumer(settings: Settings, positions: PostgresPositions, mapper: EventMapper, context: Context) -> Consumer[Context]:
     return Consumer(
         SERVICE,
         TOPICS,
         mapper,
         worker.REACTIONS,
         views.FOLDS,
-        PostgresPositions(database),
+        positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
     )
 
 
-def _api(settings: Settings, context: Context, checks: Mapping[str, Check], *, with_routes: bool) -> FastAPI:
+def _api(
+    settings: Settings, context: Context, positions: PostgresPositions, checks: Mapping[str, Check], *, with_routes: bool
+) -> FastAPI:
     """Create the API; a process without its routes has it for its probes."""
+    database = context.database
+    routers = [
+        api.router,
+        feed_router(database, MAY["read_feed"]),
+        positions_router(positions),
+        parked_router(PostgresParking(database)),
+    ]
     verifier = Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret)
     return create_api(
         title="Veche: queue and messages",
         service=NAME,
-        routers=[api.router, feed_router(context.database, MAY["read_feed"])] if with_routes else [],
+        routers=routers if with_routes else [],
         verifier=verifier,
         errors=api.ERRORS,
         context=context,
         checks=checks,
-        rules=MAY if with_routes else {},
+        rules={**MAY, **PARKING_RULES} if with_routes else {},
     )
 
 

@@ -126,7 +126,8 @@ def new_consumer(bootstrap: str, group: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=300,
-        max_partition_fetch_bytes=1024 * 1024,
+        fetch_max_bytes=8 * 1024 * 1024,
+        max_partition_fetch_bytes=BATCH_BYTES,
         session_timeout_ms=6_000,
         heartbeat_interval_ms=2_000,
     )

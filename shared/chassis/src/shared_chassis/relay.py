@@ -43,6 +43,9 @@ PING = 2.0
 SESSION = "10s"
 """After so long without a sign of life PostgreSQL ends the leader's session, and another may lead."""
 
+LONGEST_REST = 2.0
+"""Seconds at most between two beginnings when nothing could be published in between."""
+
 SAME_CLUSTER = 10.0
 """Seconds between two questions whether the cluster is still the same."""
 
@@ -127,6 +130,7 @@ class Relay:
         self._replication = replication
         self._looked_at = monotonic()
         self._waiting_since: float | None = None
+        self._published = False
 
     def age(self) -> float:
         """Tell how old the oldest unpublished event is, in seconds; 0 when none is.
@@ -145,14 +149,14 @@ class Relay:
         """
         attempt = 0
         while not stop.is_set():
-            started = monotonic()
+            self._published = False
             try:
                 await self._follow(stop)
             except kafka.TopicError:
                 raise
             except (ForeignKeyError, Deposed, KafkaError, psycopg.Error, OSError, TimeoutError) as error:
-                attempt = 0 if monotonic() - started > PATIENCE else attempt + 1
-                seconds = min(2.0, 0.05 * 2.0**attempt)
+                attempt = 0 if self._published else attempt + 1
+                seconds = min(LONGEST_REST, 0.05 * 2.0**attempt)
                 log.warning("relay.interrupted", topic=self.topic, error=told(error), seconds=seconds)
                 RELAY_AGE.set(self.age())
                 with suppress(TimeoutError):
@@ -271,6 +275,7 @@ class Relay:
         if moved.rowcount == 0:
             raise Deposed(Deposed.__doc__)
         lead.position = reached
+        self._published = True
         RELAY_POSITION.set(reached)
 
     async def _listen(self, connection: AsyncConnection[DictRow]) -> None:

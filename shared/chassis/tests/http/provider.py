@@ -1,5 +1,6 @@
 """An identity provider without a network, a way to call an API without one, and what a process logs."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -45,6 +46,7 @@ class Issuer:
     async def fetch(self, address: str) -> Mapping[str, object]:
         """Answer for its two documents."""
         self.asked.append(address)
+        await asyncio.sleep(0.001)
         if self.down:
             raise ConnectionRefusedError("nobody listens")
         if address.endswith("/.well-known/openid-configuration"):

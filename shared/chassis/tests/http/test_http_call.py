@@ -128,7 +128,7 @@ async def test_a_failure_after_the_answer_began_is_logged_and_not_answered_twice
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
     with pytest.raises(RuntimeError, match="half way"):
         await Edge(broken, Problems("sample", {}).answer)(scope, receive, send)
     assert sent == ["http.response.start"]
@@ -148,7 +148,7 @@ async def test_a_caller_who_hung_up_is_no_failure_of_ours(lines: Lines) -> None:
     async def send(_message: Message) -> None:
         raise AssertionError("nobody listens")
 
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
     await Edge(reading, Problems("sample", {}).answer)(scope, receive, send)
     assert lines("request.answered")[-1]["status"] == 499
     assert lines("request.failed") == []

@@ -128,6 +128,7 @@ async def test_a_caller_without_an_account_is_somebody_new_each_time_unless_the_
         first = (await client.post("/requests", json={"city": "kazan"}, headers={"idempotency-key": KEY})).json()
         again = (await client.post("/requests", json={"city": "kazan"}, headers={"idempotency-key": KEY})).json()
         other = (await client.post("/requests", json={"city": "kazan"}, headers={"idempotency-key": "other"})).json()
+    assert one["actor"] == one["caller"]
     assert one["actor"].startswith("anonymous:")
     assert len({one["actor"], two["actor"], first["actor"], other["actor"]}) == 4
     assert first == again
@@ -167,3 +168,16 @@ async def test_a_provider_that_is_away_is_a_503_and_no_refusal(api: FastAPI, iss
     async with calling(api) as client:
         answer = await client.post("/requests", json={"city": "kazan"}, headers=issuer.headers())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_text_that_cannot_be_stored_is_refused_at_the_edge(api: FastAPI) -> None:
+    """PostgreSQL knows no NUL; raw documents may hold what they like."""
+    async with calling(api) as client:
+        escaped = await client.post("/requests", content=b'{"city":"a\\u0000b"}', headers=JSON)
+        query = await client.get("/requests?city=%00")
+        path = await client.post("/requests/%00/confirmation")
+        document = await client.post("/documents", content=b'"\\u0000"', headers={"content-type": "application/pdf"})
+    for answer in (escaped, query, path):
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+        assert "NUL" in answer.json()["detail"]
+    assert document.status_code == 200

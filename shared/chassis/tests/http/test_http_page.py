@@ -44,16 +44,20 @@ async def test_pages_show_every_row_once(api: FastAPI, limit: int) -> None:
     assert pages == -(-len(ROWS) // limit)
 
 
-@pytest.mark.parametrize("cursor", ["x", "####", "bm90IGpzb24", "WzEsMl0", "W10", "\u0439", "WyJhIiwxXQ=="])
+@pytest.mark.parametrize("cursor", ["x", "####", "bm90IGpzb24", "WzEsMl0", "W10", "\u0439", "#WyJhIiwxXQ", "WyJhIiwxXQ####"])
 async def test_a_broken_cursor_is_refused_in_words(api: FastAPI, cursor: str) -> None:
-    """Rubbish, another shape, another list's cursor."""
+    """Rubbish, another shape, another list's cursor, one that was edited."""
     async with calling(api) as client:
         answer = await client.get("/rows", params={"cursor": cursor})
-    if cursor == "WyJhIiwxXQ==":
-        assert answer.json()["items"] == [["a", 2], ["b", 1]], "padding is forgiven"
-        return
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:veche:sample:broken-cursor")
     assert answer.json()["title"].startswith("This cursor is broken")
+
+
+async def test_padding_is_forgiven(api: FastAPI) -> None:
+    """Some clients write base64 as they learnt it."""
+    async with calling(api) as client:
+        answers = [await client.get("/rows", params={"cursor": cursor}) for cursor in ("WyJhIiwxXQ", "WyJhIiwxXQ==")]
+    assert [answer.json()["items"] for answer in answers] == [[["a", 2], ["b", 1]]] * 2
 
 
 @pytest.mark.parametrize("limit", [0, 1001, "many"])

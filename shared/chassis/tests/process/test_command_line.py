@@ -108,7 +108,7 @@ def test_settings_cannot_be_changed() -> None:
 @pytest.mark.parametrize("command", ["serve", "migrate", "rebuild-views"])
 def test_the_stores_database_functions_are_refused(monkeypatch: pytest.MonkeyPatch, value: str, command: str) -> None:
     """Whatever the variable says, and before anything is started (trap T2)."""
-    monkeypatch.setattr("shared_chassis.process.command_line.run", lambda _parts, _seconds: 0)
+    monkeypatch.setattr(sys.modules["shared_chassis.process.command_line"], "run", lambda _parts, _seconds: 0)
     monkeypatch.setenv("POSTGRES_ENABLE_DB_FUNCTIONS", value)
     told = called(command)
     assert told.exit_code == 2

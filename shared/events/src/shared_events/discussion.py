@@ -92,8 +92,8 @@ class SubmissionsClosed(DiscussionEvent):
 class ProtocolDrafted(DiscussionEvent):
     """The protocol renders to exactly these bytes (SHA-256 in hex, size in bytes), every time, from the events up to it.
 
-    `last_position` is the position in this service's log up to which submissions were read; `included` the SHA-256 (hex) over the
-    included submissions' event hashes in the protocol's order.
+    `included` is the SHA-256 (hex) over the included submissions' event hashes in the protocol's order; `template_version` pins
+    the template, the language and all that the rendering reads beside the events.
     """
 
     sha256: str

@@ -6,7 +6,7 @@ removed, it is built anew from the topics.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,6 @@ from threading import Lock
 from typing import LiteralString
 
 import duckdb
-import orjson
 from duckdb import DuckDBPyConnection
 
 from shared_chassis.process import MisconfiguredError
@@ -30,7 +29,7 @@ MARKS = "SELECT schema FROM made_by"
 FORGET_CITIES = "DELETE FROM city"
 KNOW_CITIES = """
     INSERT INTO city (slug, timezone)
-    SELECT r.slug, r.timezone FROM (SELECT unnest(from_json($rows::JSON, '[{"slug": "VARCHAR", "timezone": "VARCHAR"}]')) AS r)
+    SELECT unnest($slug::VARCHAR[]), unnest($timezone::VARCHAR[])
 """
 
 _HOLDER = re.compile(r"PID (\d+)")
@@ -89,7 +88,7 @@ class FactFile:
         """Take over which cities there are, each with the time zone its days are counted in."""
         with self.writing() as cursor:
             cursor.execute(FORGET_CITIES)
-            cursor.execute(KNOW_CITIES, {"rows": as_json([{"slug": s, "timezone": z} for s, z in timezones.items()])})
+            cursor.execute(KNOW_CITIES, {"slug": list(timezones), "timezone": list(timezones.values())})
 
     def close(self) -> None:
         """Close the file; others may open it."""
@@ -116,9 +115,9 @@ def rows(cursor: DuckDBPyConnection, sql: LiteralString, params: Params | None =
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def as_json(batch: object) -> str:
-    """Spell a batch of rows as the one parameter it is handed over in, cheaper than a list a column."""
-    return orjson.dumps(batch).decode()
+def columns(batch: Sequence[Row]) -> dict[str, object]:
+    """Turn rows of one kind into the parameters of a statement that takes a list a column."""
+    return {name: [row[name] for row in batch] for name in batch[0]}
 
 
 def _open(path: str, threads: int, memory: str) -> DuckDBPyConnection:
@@ -129,8 +128,9 @@ def _open(path: str, threads: int, memory: str) -> DuckDBPyConnection:
             raise ForeignFileError(_foreign(path)) from error
         holder = _HOLDER.search(str(error))
         raise FileInUseError(
-            f"The analytics file {path} is open in another process{f' (number {holder[1]})' if holder else ''}, and one file serves "
-            "one process. Stop that one, or give this one a file of its own by ANALYTICS_FILE: it will build it from the topics."
+            f"The analytics file {path} is open in another process{f' (number {holder[1]})' if holder else ''}, and one file "
+            "serves one process. Stop that one, or give this one a file of its own by ANALYTICS_FILE and a name of its own by "
+            "ANALYTICS_CONSUMER: it builds its file from the topics."
         ) from error
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
@@ -138,6 +138,6 @@ def _open(path: str, threads: int, memory: str) -> DuckDBPyConnection:
 
 def _foreign(path: str) -> str:
     return (
-        f"The analytics file {path} was made by another release, or is no analytics file. Move it away and start again: a new one "
-        "is built from the topics."
+        f"The analytics file {path} was made by another release, or is no analytics file. Move it away and start again: "
+        "a new one is built from the topics."
     )

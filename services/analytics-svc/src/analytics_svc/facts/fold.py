@@ -1,17 +1,16 @@
 """What each event is as facts: a row in `event` for every one, and for some a row beside.
 
-Rows are handed over in batches, one JSON parameter a statement. Each table is a set by key, and each column comes from one fact of one
+Rows are handed over in batches, a list a column. Each table is a set by key, and each column comes from one fact of one
 stream, so the same events give the same facts in whatever order and however often they come.
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Final, LiteralString, cast
 from uuid import UUID
 
 from duckdb import DuckDBPyConnection
 
-from analytics_svc.facts.file import as_json
+from analytics_svc.facts.file import Row, columns
 from shared_chassis.consumer import Folds, Invalid
 from shared_chassis.view import Statement
 from shared_events.catalogue import CATALOGUE
@@ -25,20 +24,16 @@ from shared_events.request import CompletionProposed, RequestClosed, RequestRegi
 
 EVENTS: LiteralString = """
     INSERT INTO event (id, topic, type, subject, version, position, happened, known, correlation, cause, aspect, folded_at)
-    SELECT r.id, r.topic, r.type, r.subject, r.version, r.position, r.happened, r.known, r.correlation, r.cause, r.aspect, now()
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "id": "UUID", "topic": "VARCHAR", "type": "VARCHAR", "subject": "VARCHAR", "version": "BIGINT", "position": "BIGINT",
-        "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ", "correlation": "UUID", "cause": "UUID", "aspect": "VARCHAR"}]')) AS r)
+    SELECT unnest($id::UUID[]), unnest($topic::VARCHAR[]), unnest($type::VARCHAR[]), unnest($subject::VARCHAR[]),
+           unnest($version::BIGINT[]), unnest($position::BIGINT[]), unnest($happened::TIMESTAMPTZ[]),
+           unnest($known::TIMESTAMPTZ[]), unnest($correlation::UUID[]), unnest($cause::UUID[]), unnest($aspect::VARCHAR[]), now()
     ON CONFLICT DO NOTHING
 """
 SUBMITTED: LiteralString = """
     INSERT INTO request (request, city, district, submitted_type, channel, person_known, submitted_at, submitted_known)
-    SELECT r.request, any_value(r.city), any_value(r.district), any_value(r.type), any_value(r.channel),
-           any_value(r.person_known), any_value(r.happened), any_value(r.known)
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "request": "UUID", "city": "VARCHAR", "district": "VARCHAR", "type": "VARCHAR", "channel": "VARCHAR",
-        "person_known": "BOOLEAN", "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ"}]')) AS r)
-    GROUP BY r.request
+    SELECT unnest($request::UUID[]), unnest($city::VARCHAR[]), unnest($district::VARCHAR[]), unnest($type::VARCHAR[]),
+           unnest($channel::VARCHAR[]), unnest($person_known::BOOLEAN[]), unnest($happened::TIMESTAMPTZ[]),
+           unnest($known::TIMESTAMPTZ[])
     ON CONFLICT (request) DO UPDATE SET
         city = excluded.city, district = excluded.district, submitted_type = excluded.submitted_type, channel = excluded.channel,
         person_known = excluded.person_known, submitted_at = excluded.submitted_at, submitted_known = excluded.submitted_known
@@ -46,12 +41,8 @@ SUBMITTED: LiteralString = """
 REGISTERED: LiteralString = """
     INSERT INTO request (
         request, number, registered_city, registered_type, registered_district, registered_at, registered_known)
-    SELECT r.request, any_value(r.number), any_value(r.city), any_value(r.type), any_value(r.district),
-           any_value(r.happened), any_value(r.known)
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "request": "UUID", "number": "VARCHAR", "city": "VARCHAR", "type": "VARCHAR", "district": "VARCHAR",
-        "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ"}]')) AS r)
-    GROUP BY r.request
+    SELECT unnest($request::UUID[]), unnest($number::VARCHAR[]), unnest($city::VARCHAR[]), unnest($type::VARCHAR[]),
+           unnest($district::VARCHAR[]), unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
     ON CONFLICT (request) DO UPDATE SET
         number = excluded.number, registered_city = excluded.registered_city, registered_type = excluded.registered_type,
         registered_district = excluded.registered_district, registered_at = excluded.registered_at,
@@ -59,33 +50,25 @@ REGISTERED: LiteralString = """
 """
 CLOSED: LiteralString = """
     INSERT INTO request (request, outcome, closed_at, closed_known)
-    SELECT r.request, any_value(r.outcome), any_value(r.happened), any_value(r.known)
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "request": "UUID", "outcome": "VARCHAR", "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ"}]')) AS r)
-    GROUP BY r.request
+    SELECT unnest($request::UUID[]), unnest($outcome::VARCHAR[]), unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
     ON CONFLICT (request) DO UPDATE SET
         outcome = excluded.outcome, closed_at = excluded.closed_at, closed_known = excluded.closed_known
 """
 HOLDINGS: LiteralString = """
     INSERT INTO holding (case_id, version, kind, organisation, since, known)
-    SELECT r.case_id, r.version, r.kind, r.organisation, r.since, r.known
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "case_id": "UUID", "version": "BIGINT", "kind": "VARCHAR", "organisation": "VARCHAR", "since": "TIMESTAMPTZ",
-        "known": "TIMESTAMPTZ"}]')) AS r)
+    SELECT unnest($case_id::UUID[]), unnest($version::BIGINT[]), unnest($kind::VARCHAR[]), unnest($organisation::VARCHAR[]),
+           unnest($since::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
     ON CONFLICT DO NOTHING
 """
 CLOSINGS: LiteralString = """
     INSERT INTO case_closing (case_id, happened, known)
-    SELECT r.case_id, r.happened, r.known
-    FROM (SELECT unnest(from_json($rows::JSON, '[{"case_id": "UUID", "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ"}]')) AS r)
+    SELECT unnest($case_id::UUID[]), unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
     ON CONFLICT DO NOTHING
 """
 SUBMISSIONS: LiteralString = """
     INSERT INTO submission (submission, discussion, city, kind, happened, known)
-    SELECT r.submission, r.discussion, r.city, r.kind, r.happened, r.known
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "submission": "UUID", "discussion": "UUID", "city": "VARCHAR", "kind": "VARCHAR", "happened": "TIMESTAMPTZ",
-        "known": "TIMESTAMPTZ"}]')) AS r)
+    SELECT unnest($submission::UUID[]), unnest($discussion::UUID[]), unnest($city::VARCHAR[]), unnest($kind::VARCHAR[]),
+           unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
     ON CONFLICT DO NOTHING
 """
 
@@ -97,20 +80,20 @@ KINDS: Final[Mapping[type[Event], SubmissionKind]] = {
 
 
 def fold(cursor: DuckDBPyConnection, statements: Iterable[Statement]) -> None:
-    """Write a batch of facts, each kind of row at once, in the cursor's transaction."""
-    batch = list(statements)
-    if events := [each.params["event"] for each in batch if "event" in each.params]:
-        cursor.execute(EVENTS, {"rows": as_json(events)})
-    beside = sorted((each for each in batch if each.sql is not EVENTS), key=_kind)
-    for sql, group in groupby(beside, key=_kind):
-        cursor.execute(sql, {"rows": as_json([each.params["fact"] for each in group])})
+    """Write a batch of facts, each kind of row by one statement, in the cursor's transaction."""
+    events: dict[object, Row] = {}
+    beside: dict[LiteralString, dict[object, Row]] = {}
+    for each in statements:
+        if isinstance(row := each.params.get("event"), dict):
+            events[row["id"]] = row
+        if isinstance(row := each.params.get("fact"), dict):
+            beside.setdefault(each.sql, {})[each.params["key"]] = row
+    for sql, batch in ((EVENTS, events), *beside.items()):
+        if batch:
+            cursor.execute(sql, columns(list(batch.values())))
 
 
-def _kind(statement: Statement) -> LiteralString:
-    return statement.sql
-
-
-def _event(received: Received, cause: UUID | None = None, aspect: str | None = None) -> dict[str, object]:
+def _event(received: Received, cause: UUID | None = None, aspect: str | None = None) -> Row:
     """Spell the row that every event is."""
     recorded, envelope = received.recorded, received.envelope
     return {
@@ -152,7 +135,7 @@ def _effect(received: Received) -> Statement:
 
 def _submitted(received: Received) -> Statement:
     fact = cast("RequestSubmitted", received.fact)
-    row = {
+    row: Row = {
         "request": _uuid(received),
         "city": fact.city,
         "district": fact.location.district,
@@ -160,52 +143,55 @@ def _submitted(received: Received) -> Statement:
         "channel": fact.channel,
         "person_known": fact.person is not None,
     }
-    return _beside(SUBMITTED, received, row)
+    return _beside(SUBMITTED, received, row["request"], row)
 
 
 def _registered(received: Received) -> Statement:
     fact = cast("RequestRegistered", received.fact)
-    row = {
+    row: Row = {
         "request": _uuid(received),
         "number": fact.number,
         "city": fact.city,
         "type": fact.service_type,
         "district": fact.district,
     }
-    return _beside(REGISTERED, received, row)
+    return _beside(REGISTERED, received, row["request"], row)
 
 
 def _closed(received: Received) -> Statement:
-    fact = cast("RequestClosed", received.fact)
-    return _beside(CLOSED, received, {"request": _uuid(received), "outcome": fact.outcome})
+    row: Row = {"request": _uuid(received), "outcome": cast("RequestClosed", received.fact).outcome}
+    return _beside(CLOSED, received, row["request"], row)
 
 
 def _held(received: Received) -> Statement:
-    fact = cast("HolderChanged", received.fact)
-    row = {
+    fact, version = cast("HolderChanged", received.fact), received.recorded.version
+    row: Row = {
         "case_id": _uuid(received),
-        "version": received.recorded.version,
+        "version": version,
         "kind": fact.holder.kind,
         "organisation": fact.holder.organisation,
         "since": fact.at,
+        "known": received.envelope.recorded_time,
     }
-    return _beside(HOLDINGS, received, row)
+    return Statement(HOLDINGS, {"event": _event(received), "fact": row, "key": (row["case_id"], version)})
 
 
 def _case_closed(received: Received) -> Statement:
-    return _beside(CLOSINGS, received, {"case_id": _uuid(received)})
+    case_id = _uuid(received)
+    return _beside(CLOSINGS, received, case_id, {"case_id": case_id})
 
 
 def _contributed(received: Received) -> Statement:
     fact = cast("QuestionSubmitted | ProposalSubmitted | RemarkSubmitted", received.fact)
-    row = {"submission": _uuid(received), "discussion": fact.discussion, "city": fact.city, "kind": KINDS[type(fact)]}
-    return _beside(SUBMISSIONS, received, row)
+    row: Row = {"submission": _uuid(received), "discussion": fact.discussion, "city": fact.city, "kind": KINDS[type(fact)]}
+    return _beside(SUBMISSIONS, received, row["submission"], row)
 
 
-def _beside(sql: LiteralString, received: Received, row: Mapping[str, object]) -> Statement:
-    """Give a row beside the event's own, with when it happened and when it was known."""
-    times = {"happened": received.envelope.time, "known": received.envelope.recorded_time}
-    return Statement(sql, {"event": _event(received), "fact": {**row, **times}})
+def _beside(sql: LiteralString, received: Received, key: object, row: Row) -> Statement:
+    """Give a row beside the event's own, with when it happened and when it was known; `key` is what the row is about."""
+    row["happened"] = received.envelope.time
+    row["known"] = received.envelope.recorded_time
+    return Statement(sql, {"event": _event(received), "fact": row, "key": key})
 
 
 def _uuid(received: Received) -> UUID:

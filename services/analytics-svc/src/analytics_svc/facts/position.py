@@ -1,17 +1,16 @@
-"""Where the consumer stands, and what it has set aside: kept in the file of the facts, moved in the transaction that folds them."""
+"""Where the consumer stands and what it has set aside: kept in the file of the facts, moved in the transaction that folds."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from typing import Final, LiteralString, cast
 
 import duckdb
 import psycopg
 from duckdb import DuckDBPyConnection
 
-from analytics_svc.facts.file import FactFile, Row, as_json, rows
+from analytics_svc.facts.file import FactFile, Row, columns
 from analytics_svc.facts.fold import fold
-from shared_chassis.consumer import Again, Fenced, Parked, Place, Position, Settled, Status, Step, Transient, Waiting
+from shared_chassis.consumer import Fenced, Parked, Place, Position, Settled, Status, Step, Transient, Waiting
 from shared_chassis.consumer.position import Asked, Reason
 from shared_chassis.process import MisconfiguredError
 
@@ -33,10 +32,13 @@ STANDS: LiteralString = """
 """
 MOVE: LiteralString = """
     UPDATE consumer_position AS p SET next_offset = m.next_offset, last_position = m.last_position
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "consumer": "VARCHAR", "cluster": "VARCHAR", "topic": "VARCHAR", "partition": "INTEGER", "next_offset": "BIGINT",
-        "last_position": "BIGINT", "epoch": "BIGINT", "expected_offset": "BIGINT", "expected_position": "BIGINT"}]'),
-        recursive := true)) AS m
+    FROM (
+        SELECT unnest($consumer::VARCHAR[]) AS consumer, unnest($cluster::VARCHAR[]) AS cluster,
+               unnest($topic::VARCHAR[]) AS topic, unnest($partition::INTEGER[]) AS partition,
+               unnest($next_offset::BIGINT[]) AS next_offset, unnest($last_position::BIGINT[]) AS last_position,
+               unnest($epoch::BIGINT[]) AS epoch,
+               unnest($expected_offset::BIGINT[]) AS expected_offset, unnest($expected_position::BIGINT[]) AS expected_position
+    ) AS m
     WHERE p.consumer = m.consumer AND p.cluster_id = m.cluster AND p.topic = m.topic AND p.partition = m.partition
       AND p.next_offset = m.expected_offset AND p.last_position = m.expected_position AND p.epoch = m.epoch
 """
@@ -103,8 +105,8 @@ class DuckPositions:
     def commit(self, steps: Sequence[Step]) -> None:
         """Take all steps in one transaction.
 
-        Raises `Fenced`; `Transient` while the disk does not do as it should; `psycopg.DataError`, by which the consumer knows that
-        it is to look for the one fact that is refused; `MisconfiguredError` when the file is broken.
+        Raises `Fenced`; `Transient` while the disk does not do as it should; `psycopg.DataError`, by which the consumer knows
+        that it is to look for the one fact that is refused; `MisconfiguredError` when the file is broken.
         """
         time.sleep(max(0.0, self._rested_at - time.monotonic()))
         began = time.monotonic()
@@ -148,8 +150,7 @@ class DuckPositions:
 
 
 def _take(cursor: DuckDBPyConnection, steps: Sequence[Step]) -> None:
-    moves = [_move(step) for step in steps]
-    moved = cursor.execute(MOVE, {"rows": as_json(moves)}).fetchone()
+    moved = cursor.execute(MOVE, columns([_move(step) for step in steps])).fetchone()
     if moved != (len(steps),):
         raise Fenced(Fenced.__doc__)
     fold(cursor, [statement for step in steps for statement in step.folds])
@@ -172,7 +173,7 @@ def _settle(cursor: DuckDBPyConnection, settled: Sequence[Settled]) -> None:
             cursor.execute(SETTLE, {"ids": ids, "how": how})
 
 
-def _move(step: Step) -> Mapping[str, object]:
+def _move(step: Step) -> Row:
     return {
         **step.place._asdict(),
         **step.reached._asdict(),

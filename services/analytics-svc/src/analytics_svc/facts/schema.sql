@@ -55,10 +55,15 @@ CREATE TABLE holding (
     PRIMARY KEY (case_id, version)
 );
 CREATE TABLE case_closing (case_id UUID PRIMARY KEY, happened TIMESTAMPTZ NOT NULL, known TIMESTAMPTZ NOT NULL);
-CREATE VIEW holder_interval AS
-    SELECT h.case_id, h.version, h.kind, h.organisation, h.since AS "from", h.known,
-           coalesce(lead(h.since) OVER (PARTITION BY h.case_id ORDER BY h.version), greatest(c.happened, h.since)) AS "to"
-    FROM holding h LEFT JOIN case_closing c ON c.case_id = h.case_id;
+-- The intervals as they were known at a moment (NULL: now); `until` is NULL while nobody has taken over.
+CREATE MACRO holder_interval(as_of) AS TABLE
+    SELECT h.case_id, h.kind, h.organisation, h.since,
+           coalesce(
+               lead(h.since) OVER (PARTITION BY h.case_id ORDER BY h.version),
+               CASE WHEN c.known <= coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ) THEN greatest(c.happened, h.since) END
+           ) AS until
+    FROM holding h LEFT JOIN case_closing c ON c.case_id = h.case_id
+    WHERE h.known <= coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ);
 
 CREATE TABLE submission (
     submission UUID PRIMARY KEY,
@@ -127,3 +132,28 @@ CREATE TABLE parked_action (
     reason VARCHAR,
     "at" TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+
+-- What the reports are drawn from, as it was known at a moment (NULL: now); days are those of the city's own time.
+CREATE MACRO request_known(as_of) AS TABLE
+    WITH w AS (SELECT coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ) AS moment)
+    SELECT r.city,
+           CASE WHEN r.registered_known <= w.moment THEN coalesce(r.registered_district, r.district) ELSE r.district END AS district,
+           CASE WHEN r.registered_known <= w.moment THEN r.registered_type ELSE r.submitted_type END AS type,
+           r.channel,
+           timezone(coalesce(c.timezone, 'UTC'), r.submitted_at)::DATE AS day,
+           CASE WHEN r.closed_known <= w.moment THEN r.outcome ELSE 'open' END AS outcome
+    FROM request r CROSS JOIN w LEFT JOIN city c ON c.slug = r.city
+    WHERE r.submitted_known <= w.moment;
+
+CREATE MACRO request_held(as_of) AS TABLE
+    SELECT r.city,
+           coalesce(r.registered_district, r.district) AS district,
+           coalesce(r.registered_type, r.submitted_type) AS type,
+           h.kind, h.organisation, h.case_id, h.since,
+           coalesce(h.until, greatest(h.since, coalesce(as_of::TIMESTAMPTZ, now()))) AS until
+    FROM holder_interval(as_of) h LEFT JOIN request r ON r.request = h.case_id;
+
+CREATE MACRO submission_known(as_of) AS TABLE
+    SELECT s.city, s.discussion, s.kind, timezone(coalesce(c.timezone, 'UTC'), s.happened)::DATE AS day
+    FROM submission s LEFT JOIN city c ON c.slug = s.city
+    WHERE s.known <= coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ);

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, LiteralString, Self
 
 import orjson
 from aiokafka import ConsumerRecord
 
+from analytics_svc.facts.file import Row
 from shared_chassis.kafka import KEPT_FOR_EVER, ensure_topic
 from shared_chassis.view import Statement
 
@@ -20,25 +21,32 @@ PARKED: Final = "analytics.parked"
 
 ONE_PARTITION: Final = 1
 
+KEPT: Final = timedelta(days=2)
+"""How long the stream processor keeps a window, and so for how long back its tallies are compared with the facts."""
+
 TOPICS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
-    {TALLIES: {**KEPT_FOR_EVER, "cleanup.policy": "compact"}, PARKED: KEPT_FOR_EVER}
+    {
+        TALLIES: {**KEPT_FOR_EVER, "cleanup.policy": "compact,delete", "retention.ms": str(7 * 24 * 3600 * 1000)},
+        PARKED: KEPT_FOR_EVER,
+    }
 )
 """What the stream processor tells us on, and how its topics are kept."""
 
 COUNTS: LiteralString = """
     INSERT INTO tally (minute, city, district, category, count)
     SELECT r.minute, r.city, r.district, r.category, max(r.count)
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "minute": "TIMESTAMPTZ", "city": "VARCHAR", "district": "VARCHAR", "category": "VARCHAR", "count": "BIGINT"}]')) AS r)
+    FROM (
+        SELECT unnest($minute::TIMESTAMPTZ[]) AS minute, unnest($city::VARCHAR[]) AS city,
+               unnest($district::VARCHAR[]) AS district, unnest($category::VARCHAR[]) AS category,
+               unnest($count::BIGINT[]) AS count
+    ) AS r
     GROUP BY ALL
     ON CONFLICT (minute, city, district, category) DO UPDATE SET count = greatest(count, excluded.count)
 """
 UNCOUNTED: LiteralString = """
     INSERT INTO stream_parked (topic, partition, "offset", key, type, error, parked_at)
-    SELECT r.topic, r.partition, r."offset", r.key, r.type, r.error, now()
-    FROM (SELECT unnest(from_json($rows::JSON, '[{
-        "topic": "VARCHAR", "partition": "INTEGER", "offset": "BIGINT", "key": "VARCHAR", "type": "VARCHAR",
-        "error": "VARCHAR"}]')) AS r)
+    SELECT unnest($topic::VARCHAR[]), unnest($partition::INTEGER[]), unnest($offset::BIGINT[]), unnest($key::VARCHAR[]),
+           unnest($type::VARCHAR[]), unnest($error::VARCHAR[]), now()
     ON CONFLICT DO NOTHING
 """
 
@@ -55,7 +63,7 @@ class Window:
     @property
     def key(self) -> bytes:
         """The window as a key of the topic."""
-        return "|".join((self.minute.isoformat(), self.city, self.district, self.category)).encode()
+        return f"{self.minute.isoformat()}|{self.city}|{self.district}|{self.category}".encode()
 
     @classmethod
     def parse(cls, key: bytes) -> Self:
@@ -77,11 +85,13 @@ def statements(records: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Statem
 
 def _count(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     window = Window.parse(record.key or b"")
-    row = {"minute": window.minute, "city": window.city, "district": window.district, "category": window.category}
-    return Statement(COUNTS, {"fact": {**row, "count": orjson.loads(record.value or b"")}})
+    row: Row = {"minute": window.minute, "city": window.city, "district": window.district, "category": window.category}
+    row["count"] = orjson.loads(record.value or b"")
+    return Statement(COUNTS, {"fact": row, "key": record.offset})
 
 
 def _uncounted(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     said = {name: value.decode(errors="replace") for name, value in record.headers}
-    row = {"topic": said["topic"], "partition": int(said["partition"]), "offset": int(said["offset"])}
-    return Statement(UNCOUNTED, {"fact": {**row, "key": (record.key or b"").decode(), "type": said["type"], "error": said["error"]}})
+    row: Row = {"topic": said["topic"], "partition": int(said["partition"]), "offset": int(said["offset"])}
+    row |= {"key": (record.key or b"").decode(), "type": said["type"], "error": said["error"]}
+    return Statement(UNCOUNTED, {"fact": row, "key": record.offset})

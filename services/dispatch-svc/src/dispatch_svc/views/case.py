@@ -139,7 +139,7 @@ def _end_request(received: Received) -> Statement:
     return Statement(END_REQUEST, {"request": uuid_of(received.stream_id), "ended_at": received.envelope.time})
 
 
-FOLDS: Folds = {}
+FOLDS: Folds = {RequestClosed: _end_request}
 
 PAGE: LiteralString = """
     SELECT c.case_id AS id, c.version, c.city, c.service_type, c.district, c.building, c.state, c.round, c.organisation,

@@ -16,6 +16,7 @@ from request_svc.domain.refusal import (
     RequestError,
     UnknownRequestError,
 )
+from shared_chassis.keyring import PersonErasedError
 
 ERRORS: Mapping[type[Exception], int] = {
     RequestError: 422,
@@ -29,6 +30,7 @@ ERRORS: Mapping[type[Exception], int] = {
     CompletionBeingAskedError: 409,
     DeemedAcceptedError: 409,
     AlreadyClosedError: 409,
+    PersonErasedError: 409,
 }
 """Refusals by status; whatever stands here under no name of its own is refused input."""
 

@@ -20,6 +20,9 @@ from shared_chassis.log import told
 from shared_chassis.mapper import EventMapper
 
 CONCURRENCY = 8
+STEADY = 10.0
+"""Seconds in the group after which the next trouble is met like a first one."""
+
 REST = 30.0
 """Seconds between two attempts while the breaker is open."""
 
@@ -82,7 +85,7 @@ class Consumer(Generic[C]):
                 self._breaker.try_again()
             except (Fenced, LogReplacedError, KafkaError, OSError, *TROUBLE) as error:
                 stayed = asyncio.get_running_loop().time() - started
-                attempt = 0 if stayed > self._rest else attempt + 1
+                attempt = 0 if stayed > STEADY else attempt + 1
                 await self._wait(stop, min(5.0, 0.1 * 2.0**attempt), error)
 
     async def _wait(self, stop: asyncio.Event, seconds: float, error: Exception) -> None:

@@ -150,6 +150,8 @@ class Lane(Generic[C]):
         for place, done in enumerate(self.done):
             if done.fold is None:
                 continue
+            if self._dropped():
+                raise Dropped(Dropped.__doc__)
             try:
                 self._flush([done.fold])
             except TROUBLE:

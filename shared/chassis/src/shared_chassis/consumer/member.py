@@ -209,8 +209,9 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
         told_before: dict[TopicPartition, int] = {}
         for round_ in range(1, 2**63):
             await asyncio.sleep(TELL)
-            standing = {at: partition for at, partition in self._partitions.items() if partition.standing}
-            offsets = {at: partition.position.next_offset for at, partition in standing.items()}
+            assigned = self._kafka.assignment()
+            standing = {at: each for at, each in self._partitions.items() if each.standing and at in assigned}
+            offsets = {at: each.position.next_offset for at, each in standing.items()}
             for at, offset in offsets.items():
                 end = self._kafka.highwater(at)
                 if end is not None:

@@ -25,7 +25,7 @@ from shared_chassis.view import Statement
 BATCH = 200
 """The most events of a partition between two moves of its position."""
 
-FULL, ROOM = 2000, 500
+FULL, ROOM = 1000, 300
 """Fetching a partition pauses above so many events in hand, and resumes below."""
 
 UNHURRIED = 0.5
@@ -103,6 +103,7 @@ class Partition(Generic[C]):
         self._reached = self.position
         self._buffer: deque[ConsumerRecord[bytes, bytes]] = deque()
         self._releases: dict[str, None] = {}
+        self._unknown: set[str] = set()
         self._paused = False
         self._committed_at = 0.0
         self._wake = asyncio.Event()
@@ -201,7 +202,9 @@ class Partition(Generic[C]):
             return None
         handler = self._crew.handler
         if not handler.wants(type_) and not handler.knows(type_):
-            log.warning("event.unknown_type", topic=record.topic, type=type_)
+            if type_ not in self._unknown:
+                self._unknown.add(type_)
+                log.warning("event.unknown_type", topic=record.topic, type=type_)
             CONSUMER_UNKNOWN.labels(self.place.consumer).inc()
         return Item(position, (record.key or b"").decode(), type_, record.value or b"")
 
@@ -248,15 +251,19 @@ class Partition(Generic[C]):
 
     async def _settle(self, lanes: Sequence[Lane[C]]) -> None:
         """Commit what came of a batch; bad events are parked only when not everything is bad."""
-        if any(lane.needs_a_person for lane in lanes):
-            await asyncio.sleep(PROBATION)
-            if not self._crew.breaker.may_park():
-                raise Dropped(Dropped.__doc__)
+        await self._probation(lanes)
         await self._commit(lanes)
         for lane in lanes:
             if lane.aside and lane.key not in self.parked:
                 self.parked[lane.key] = Wait.of(lane.aside[0].awaits, 0)
         self._crew.nudge(lane.key for lane in lanes)
+
+    async def _probation(self, lanes: Sequence[Lane[C]]) -> None:
+        """Let bad events wait for the others' outcomes. Raises `Dropped` when nearly everything is bad."""
+        if any(lane.needs_a_person for lane in lanes):
+            await asyncio.sleep(PROBATION)
+            if not self._crew.breaker.may_park():
+                raise Dropped(Dropped.__doc__)
 
     async def _release(self, key: str) -> None:
         """Handle a waiting key again, in order and before newer events of it."""
@@ -290,6 +297,7 @@ class Partition(Generic[C]):
                     raise
                 for lane in lanes:
                     await self._patiently(partial(self._crew.decide, lane.isolate))
+                await self._probation([lane for lane in lanes if lane.key not in self.parked])
             else:
                 break
         self.position = self._reached

@@ -132,10 +132,12 @@ class Positions(Protocol):
 
 
 TAKE_OVER = """
-    INSERT INTO consumer_position AS p (consumer, cluster_id, topic, partition, next_offset, last_position, epoch)
-    SELECT %(consumer)s, %(cluster)s, %(topic)s, %(partition)s, 0, coalesce(max(last_position), 0), 1
+    INSERT INTO consumer_position AS p
+        (consumer, cluster_id, topic, partition, next_offset, last_position, epoch, taken_at)
+    SELECT %(consumer)s, %(cluster)s, %(topic)s, %(partition)s, 0, coalesce(max(last_position), 0), 1, clock_timestamp()
     FROM consumer_position WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s
-    ON CONFLICT (consumer, topic, partition, cluster_id) DO UPDATE SET epoch = p.epoch + 1
+    ON CONFLICT (consumer, topic, partition, cluster_id)
+        DO UPDATE SET epoch = p.epoch + 1, taken_at = excluded.taken_at
     RETURNING next_offset, last_position, epoch
 """
 MOVE = """
@@ -187,8 +189,8 @@ ARRIVED = """
     WHERE EXISTS (SELECT 1 FROM stored_events e WHERE e.originator_id = wanted.id)
 """
 STATUS = """
-    SELECT consumer, topic, partition, next_offset, last_position FROM consumer_position
-    WHERE cluster_id = coalesce(%(cluster)s, cluster_id) ORDER BY consumer, topic, partition
+    SELECT DISTINCT ON (consumer, topic, partition) consumer, topic, partition, next_offset, last_position
+    FROM consumer_position ORDER BY consumer, topic, partition, taken_at DESC
 """
 QUICK_COMMIT = "SET LOCAL synchronous_commit = off"
 
@@ -202,11 +204,9 @@ class PostgresPositions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._cluster: str | None = None
 
     def load(self, place: Place) -> Position:
         """Take a partition over and tell where it stands."""
-        self._cluster = place.cluster
         row = self._database.query_one(TAKE_OVER, place._asdict())
         if row is None:
             raise Fenced(Fenced.__doc__)
@@ -248,7 +248,7 @@ class PostgresPositions:
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""
         told: Status = {}
-        for row in self._database.query(STATUS, {"cluster": self._cluster}):
+        for row in self._database.query(STATUS):
             partitions = told.setdefault(row["consumer"], {}).setdefault(row["topic"], {})
             partitions[row["partition"]] = {"next_offset": row["next_offset"], "last_position": row["last_position"]}
         return told

@@ -118,6 +118,8 @@ class Edge:
             await send(message)
 
         try:
+            if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+                raise NulCharacterError
             await self._app(scope, self._bounded(call, receive), echoing)
         except ClientDisconnect:
             status = CLIENT_LEFT
@@ -150,6 +152,13 @@ class Edge:
             return message
 
         return counting
+
+
+class NulCharacterError(HTTPException):
+    """PostgreSQL keeps no NUL characters in texts, so none is let in: it would only fail further on."""
+
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, "A NUL character (U+0000) stands in this call; no text may hold one.")
 
 
 class TooLarge(HTTPException):

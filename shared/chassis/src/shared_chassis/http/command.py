@@ -18,7 +18,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from shared_chassis.http.actor import Actor, NotSignedIn
-from shared_chassis.http.call import BadHeader, Call, call_of, fresh_id
+from shared_chassis.http.call import BadHeader, Call, NulCharacterError, call_of, fresh_id
 from shared_chassis.http.health import Health
 from shared_chassis.http.token import TokenRefused, Verifier
 from shared_chassis.store import Command
@@ -26,6 +26,8 @@ from shared_events.ids import derive
 
 LONGEST_KEY = 200
 """Characters an Idempotency-Key may have."""
+
+_NUL = rb"\u0000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +109,14 @@ def command_id(service: str, key: str) -> UUID:
 async def _command(request: Request) -> Command:
     """Make the command this call is: its id, its actor, and a hash of what it asks for.
 
-    Raises `BadHeader` (400) for a key that cannot be one.
+    Raises `BadHeader` (400) for a key that cannot be one, `NulCharacterError` (400) for a text that cannot be stored.
     """
     call = call_of(request.scope)
     key = _key(call)
     actor = await identify(request)
     body = await request.body()
+    if _NUL in body and "json" in request.headers.get("content-type", ""):
+        raise NulCharacterError
     digest = hashlib.sha256(f"{request.scope['method']} {request.scope['path']}\n".encode())
     digest.update(body)
     service = wiring(request).service

@@ -17,6 +17,7 @@ CREATE TABLE consumer_position (
     next_offset bigint NOT NULL,
     last_position bigint NOT NULL,
     epoch bigint NOT NULL,
+    taken_at timestamptz NOT NULL,
     PRIMARY KEY (consumer, topic, partition, cluster_id)
 );
 

@@ -1,0 +1,190 @@
+"""analytics-svc as a process: its parts wired by arguments, and its command line."""
+
+import functools
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from analytics_svc import __doc__ as about
+from analytics_svc.api import ERRORS, router
+from analytics_svc.application import MAY, SERVICE, Context
+from analytics_svc.facts.file import FactFile
+from analytics_svc.facts.fold import FOLDS
+from analytics_svc.facts.parked import DuckParking
+from analytics_svc.facts.position import DuckPositions
+from analytics_svc.reports.saved import PROJECTION, TABLES
+from analytics_svc.settings import Settings
+from analytics_svc.worker import REACTIONS, Tallies, watch_tallies
+from shared_chassis.consumer import Consumer
+from shared_chassis.http import (
+    Check,
+    Router,
+    Verifier,
+    age_check,
+    create_api,
+    database_check,
+    feed_router,
+    migrations_check,
+    parked_router,
+    positions_router,
+)
+from shared_chassis.http.position import PARKING_RULES
+from shared_chassis.mapper import EventMapper
+from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.process import (
+    Component,
+    MigrationSettings,
+    MisconfiguredError,
+    Part,
+    Parts,
+    Service,
+    SettingsError,
+    command_line,
+    http_component,
+    run,
+)
+from shared_chassis.recorder import Recorder
+from shared_chassis.relay import Relay
+from shared_chassis.store import Store
+from shared_chassis.view import rebuild
+from shared_city import City, PackError, load_cities
+from shared_events.catalogue import CATALOGUE
+from shared_events.event import topic_of
+
+NAME = "analytics"
+PACKAGE = "analytics_svc"
+
+UNPUBLISHED_SECONDS = 30.0
+"""How old the oldest unpublished event may be before the process calls itself not ready."""
+
+EVERY_TOPIC = tuple(topic_of(service) for service in ("request", "dispatch", "discussion", "notification", NAME))
+
+
+def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
+    """Wire what is wanted, in the order of draining.
+
+    Raises `SettingsError` for a city pack that cannot be read; ends the process with a sentence when another has the file.
+    """
+    database = Database(settings.analytics_database_url.get_secret_value(), NAME, settings.analytics_pool_size)
+    checks: dict[str, Check] = {"database": database_check(database), "migrations": migrations_check(database, PACKAGE)}
+    relays: list[Component] = []
+    if Part.RELAY in wanted:
+        relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
+        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
+        relays.append(Component("relay", relay.run))
+    if wanted == {Part.RELAY}:
+        probes = _api(settings, None, [], checks)
+        return Parts([_served(settings, probes), *relays], closing=[database.close])
+    facts = _facts(settings)
+    store = Store(database, Recorder(database, PROJECTION), EventMapper(CATALOGUE, f"/veche/{SERVICE}"))
+    context = Context(store, database, facts)
+    positions = DuckPositions(facts)
+    hearing: list[Component] = []
+    if Part.WORKER in wanted:
+        consumer = _consumer(settings, store.mapper, positions)
+        checks["consumer"] = consumer.trouble
+        tallies = Tallies(f"{settings.analytics_consumer}-tallies", settings.kafka_bootstrap_servers, positions)
+        hearing = [
+            Component("consumer", consumer.run),
+            Component("tallies", tallies.run),
+            Component("tally-watch", functools.partial(watch_tallies, facts)),
+        ]
+    routers = [
+        router,
+        feed_router(database, MAY["read_feed"]),
+        positions_router(positions),
+        parked_router(DuckParking(facts)),
+    ]
+    api = _api(settings, context, routers if Part.API in wanted else [], checks)
+    return Parts([_served(settings, api), *hearing, *relays], closing=[facts.close, database.close])
+
+
+def _facts(settings: Settings) -> FactFile:
+    """Open the file of the facts, for the cities there are."""
+    cities = _cities(settings)
+    try:
+        facts = FactFile(settings.analytics_file, threads=settings.analytics_threads, memory=settings.analytics_memory)
+    except MisconfiguredError as error:
+        raise SystemExit(str(error)) from error
+    facts.know_cities({slug: city.timezone.key for slug, city in cities.items()})
+    return facts
+
+
+def _cities(settings: Settings) -> Mapping[str, City]:
+    try:
+        return load_cities(settings.cities)
+    except PackError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _api(settings: Settings, context: Context | None, routers: list[Router], checks: Mapping[str, Check]) -> FastAPI:
+    """Create the API; a process without its routes has it for its probes."""
+    return create_api(
+        title="Analytics",
+        service=NAME,
+        routers=routers,
+        verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
+        errors=ERRORS,
+        context=context,
+        checks=checks,
+        rules={**MAY, **PARKING_RULES} if routers else {},
+    )
+
+
+def _served(settings: Settings, api: FastAPI) -> Component:
+    return http_component(
+        api,
+        settings.http_host,
+        settings.http_port,
+        notice=settings.drain_notice_seconds,
+        finish=settings.drain_seconds / 2,
+    )
+
+
+def _consumer(settings: Settings, mapper: EventMapper, positions: DuckPositions) -> Consumer[None]:
+    return Consumer(
+        settings.analytics_consumer,
+        EVERY_TOPIC,
+        mapper,
+        REACTIONS,
+        FOLDS,
+        positions,
+        None,
+        bootstrap=settings.kafka_bootstrap_servers,
+    )
+
+
+def migrate_database(settings: MigrationSettings) -> None:
+    """Make the service's database, roles and tables; it neither seals nor opens personal data."""
+    migrate(settings.database_url.get_secret_value(), NAME, PACKAGE, settings.database_password.get_secret_value())
+
+
+def rebuild_views(settings: Settings) -> None:
+    """Build the list of saved reports anew from the events; the facts are built anew by removing their file."""
+    if settings.analytics_owner_url is None:
+        raise SystemExit("ANALYTICS_OWNER_URL: is missing; views are rebuilt as the database's owner")
+    database = ServiceDatabase(
+        NAME, settings.analytics_owner_url.get_secret_value(), settings.analytics_database_url.get_secret_value()
+    )
+    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
+
+
+def run_streams(settings: Settings) -> None:
+    """Run the stream processor alone: it tallies registrations by the minute."""
+    from analytics_svc.streams import Streams
+
+    streams = Streams(settings.kafka_bootstrap_servers)
+    raise SystemExit(run(Parts([Component("streams", streams.run)]), settings.drain_seconds))
+
+
+main = command_line(
+    Service(
+        name=NAME,
+        about=about or "",
+        settings=Settings,
+        parts=parts,
+        migrate=migrate_database,
+        rebuild_views=rebuild_views,
+        also={"streams": run_streams},
+    )
+)
