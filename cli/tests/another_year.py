@@ -1,4 +1,4 @@
-"""The same requests as another year's file has them: other column names, another order of columns and rows, another date style."""
+"""The same requests as another year's file has them: other column names, another order, another date style."""
 
 import csv
 from datetime import datetime

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid5
 
 from local_stack.state import State
-from veche.robot import Method, Robots
+from veche.robot import Robots
 from veche.slice import Shown
 
 SPACE = UUID(int=3)
@@ -49,17 +49,9 @@ class Feed(Robots):
         self.events = events
         self.asked: list[str] = []
 
-    async def raw(
-        self,
-        method: Method,
-        service: str,
-        path: str,
-        token: str | None,
-        *,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[int, bytes]:
+    async def raw(self, *asked: str | None, **_more: object) -> tuple[int, bytes]:
         """Answer as a service's feed does."""
+        path = str(asked[2])
         self.asked.append(path)
         query = parse_qs(urlsplit(path).query)
         after, limit = int(query["after"][0]), int(query["limit"][0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from feeds import shown
 from hypothesis import given
@@ -44,7 +45,7 @@ def test_every_log_keeps_its_order_and_nothing_is_left_out(said: list[tuple[str,
     for service in ("request", "dispatch", "notification"):
         own = [event.position for event in merged if event.service == service]
         assert own == sorted(own)
-    if all(one.recorded_time <= two.recorded_time for one, two in zip(events, events[1:], strict=False)):
+    if all(one.recorded_time <= two.recorded_time for one, two in pairwise(events)):
         times = [event.recorded_time for event in merged]
         assert times == sorted(times)
 

@@ -185,7 +185,7 @@ def test_consumed_counts_what_a_consumer_has_passed_and_not_parked(clerk: Clerk)
 def played(clerk: Clerk) -> Played:
     """Put what was played beside the books: three requests of four rows, three submissions of four."""
     row = Row(2, "1-1", datetime(2017, 12, 27, tzinfo=UTC), None, None, "", None, None, "done", "Closed", None, None, None, None)  # type: ignore[arg-type]  # nobody reads who reports
-    outcome = Outcome(4, [Refused(5, "unreadable")], {each: row for each in (ROUTED, UNROUTED, NAMELESS)}, started=100.0)
+    outcome = Outcome(4, [Refused(5, "unreadable")], dict.fromkeys((ROUTED, UNROUTED, NAMELESS), row), started=100.0)
     outcome.closed = {ROUTED: "done", UNROUTED: "done", NAMELESS: "done"}
     said = Said({DISCUSSION: Proposal("7", "", "", None)}, 4, 3, [Refused(3, "empty")], None, {DISCUSSION: "sha"})
     told = Told(frozenset(clerk.books.stored), report.by_type(clerk.books.stored.values()), 0.1, 0.9)

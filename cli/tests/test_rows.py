@@ -1,4 +1,4 @@
-"""Rows of a file of requests are read as the city's pack says, whatever the file calls its columns and however it spells dates."""
+"""Rows of a file of requests are read as the city's pack says, whatever the file calls its columns and dates."""
 
 import csv
 from collections.abc import Mapping
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_refused_by_line_and_reason(
     tmp_path: Path, los_angeles: City, change: Mapping[str, str], reason: str
 ) -> None:
     """The other rows are played."""
-    rows, refused = read(tmp_path, los_angeles, {}, {"SRNumber": "1-2"} | change, {"SRNumber": "1-3"})
+    rows, refused = read(tmp_path, los_angeles, {}, {"SRNumber": "1-2", **change}, {"SRNumber": "1-3"})
     assert [row.number for row in rows] == ["1-1", "1-3"]
     assert [each.line for each in refused] == [3]
     assert reason in refused[0].reason

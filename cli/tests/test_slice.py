@@ -83,7 +83,7 @@ async def test_a_feed_that_is_not_shown_says_why() -> None:
     """A refusal is told, not taken for an empty feed."""
 
     class Refused(Feed):
-        async def raw(self, *_asked: object, **_more: object) -> tuple[int, bytes]:  # type: ignore[override]  # asked in any words
+        async def raw(self, *_asked: object, **_more: object) -> tuple[int, bytes]:
             return 403, b'{"detail":"Your role may not."}'
 
     with pytest.raises(ServiceSilentError, match="Your role may not"):

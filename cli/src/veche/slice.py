@@ -82,7 +82,7 @@ def _events(service: str, raw: bytes) -> tuple[list[Shown], int]:
     shown = []
     place = 0
     for item in page["events"]:
-        place = text.index('"event":') + len('"event":')
+        place = text.index('"event":', place) + len('"event":')
         _, end = _decoder.raw_decode(text, place)
         shown.append(Shown(service, item["position"], text[place:end].encode(), item["event"]))
         place = end

@@ -11,7 +11,7 @@ import httpx
 import psycopg
 
 from dispatch_svc.application import Context, adopt
-from dispatch_svc.views import FOLDS, PROJECTION
+from dispatch_svc.views import PROJECTION
 from dispatch_svc.views.rulebook import Rulebooks
 from dispatch_svc.worker import REACTIONS, TIMERS
 from shared_chassis.http import Actor, NotSignedIn, Verifier
@@ -166,13 +166,10 @@ class ControlRoom:
         return received
 
     def hear_again(self, received: Received) -> None:
-        """React to what was said: the reaction, then the fold."""
-        reaction, fold = REACTIONS.get(type(received.fact)), FOLDS.get(type(received.fact))
+        """React to what was said."""
+        reaction = REACTIONS.get(type(received.fact))
         if reaction is not None:
             reaction(self.context, received)
-        if fold is not None:
-            statement = fold(received)
-            self.context.database.execute(statement.sql, statement.params)
 
     def submit(self, service_type: str | None = "lift", district: str | None = "volga", ago: timedelta = timedelta()) -> UUID:
         """Let a resident submit a request that is registered at once; its uuid."""

@@ -131,7 +131,14 @@ STARTED = (WorkStarted(organisation=LIFTS, round=1),)
 PROOF = ("ab" * 32,)
 REPORTED = (WorkReportedDone(organisation=LIFTS, round=1, evidence=PROOF),)
 ASKED = (HolderChanged(holder=case.RESIDENT, at=at(20)),)
-CLOSED = (CaseClosed(outcome="done"),)
+
+
+def closed_at(minutes: float) -> tuple[CaseClosed]:
+    """Say that the case ended so many minutes after it began."""
+    return (CaseClosed(outcome="done", at=at(minutes)),)
+
+
+CLOSED = closed_at(25)
 DONE = RequestClosed(outcome="done")
 
 
@@ -261,7 +268,7 @@ def test_while_the_resident_is_asked_the_resident_holds_the_case() -> None:
 
 def test_a_closed_request_closes_its_case_and_nothing_happens_after() -> None:
     """Not by a person, not by another service, not by a timer."""
-    assert case.close(given(OPENED, ROUTED), DONE, at(9)) == list(CLOSED)
+    assert case.close(given(OPENED, ROUTED), DONE, at(9)) == list(closed_at(9))
     closed = given(OPENED, ROUTED, CLOSED)
     assert case.close(closed, DONE, at(9)) == []
     assert case.ask_resident(closed, at(9)) == []
@@ -308,8 +315,8 @@ def test_a_stage_that_ends_after_its_term_says_so_first_though_no_timer_spoke() 
         breach,
         RequestAssigned(organisation=PIPES, round=1, by="dispatcher"),
     ]
-    assert case.close(late, DONE, at(40)) == [breach, *CLOSED]
-    assert case.close(late, DONE, at(30.9)) == list(CLOSED)
+    assert case.close(late, DONE, at(40)) == [breach, *closed_at(40)]
+    assert case.close(late, DONE, at(30.9)) == list(closed_at(30.9))
     assert case.accept(given(OPENED, ROUTED, (breach,)), LIFTS, at(40), RULEBOOK)[0] == AssignmentAccepted(
         organisation=LIFTS, round=1
     )

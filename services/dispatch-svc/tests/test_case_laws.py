@@ -213,7 +213,7 @@ def _moment(city: City, place: int) -> datetime:
         case HolderChanged():
             return fact.at
         case CaseClosed():
-            return city.ended or recorded
+            return fact.at
         case _:
             return recorded
 

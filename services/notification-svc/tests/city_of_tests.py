@@ -197,4 +197,4 @@ def reported_done(request: UUID, version: int = 5) -> Received:
 
 def case_closed(request: UUID, version: int = 6) -> Received:
     """State that the case is over."""
-    return said(case_stream(request), version, CaseClosed(outcome="done"))
+    return said(case_stream(request), version, CaseClosed(outcome="done", at=datetime(2026, 3, 2, 9, 0, tzinfo=UTC)))

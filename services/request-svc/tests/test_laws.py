@@ -132,7 +132,7 @@ def fold(facts: Sequence[Event]) -> Request:
     return state
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(lives)
 def test_a_request_closes_at_most_once_and_never_changes_afterwards(life: Sequence[tuple[Decide, int]]) -> None:
     """Nothing follows RequestClosed."""
@@ -142,7 +142,7 @@ def test_a_request_closes_at_most_once_and_never_changes_afterwards(life: Sequen
     assert (fold(facts).state == "closed") == bool(closings)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(lives)
 def test_a_request_has_a_number_exactly_when_it_was_registered_and_it_never_changes(life: Sequence[tuple[Decide, int]]) -> None:
     """One registration a life, and a first fact that is the submission."""
@@ -153,7 +153,7 @@ def test_a_request_has_a_number_exactly_when_it_was_registered_and_it_never_chan
     assert [place for place, fact in enumerate(facts) if isinstance(fact, RequestSubmitted)] == ([0] if facts else [])
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(lives)
 def test_work_is_proposed_only_under_a_number_and_done_only_after_a_proposal(life: Sequence[tuple[Decide, int]]) -> None:
     """The order of the facts is the order of the domain."""
@@ -166,7 +166,7 @@ def test_work_is_proposed_only_under_a_number_and_done_only_after_a_proposal(lif
         assert "CompletionProposed" in names
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(lives)
 def test_a_closed_request_leaves_no_clock_of_its_last_round_running(life: Sequence[tuple[Decide, int]]) -> None:
     """A timer was set once a round; the last is cancelled unless it closed the request itself."""

@@ -157,7 +157,7 @@ BY_DISPATCH: Sequence[Event] = (
     WorkStarted(organisation=LIFTS, round=1),
     WorkReportedDone(organisation=LIFTS, round=1, evidence=()),
     HolderChanged(holder=Holder(kind="resident"), at=NOON),
-    CaseClosed(outcome="done"),
+    CaseClosed(outcome="done", at=NOON),
 )
 STATUS: LiteralString = """
     SELECT organisation, progress, holder, holder_organisation, held_since, stage, stage_due, breaches, position

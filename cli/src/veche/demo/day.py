@@ -65,16 +65,32 @@ async def play(files: Files, home: Home, state: State, tell: Tell, open_at_least
     """
     async with robots_of(home, state) as robots:
         discussions, said = await speak(files.proposals, files.comments, city_of("madrid"), robots, tell, open_at_least)
-        positions = PositionsReader(lambda: _positions(robots))
         pseudonym = pseudonyms(home, state)
         outcome = await play_requests(files.requests, city_of("los-angeles"), None, robots, pseudonym, tell)
-        settled = await settle(state, positions)
+        settled = await settle(state, positions_of(robots))
         await discussions.protocols(said, lambda now: tell("protocols", len(now.protocols), len(now.discussions)))
-        await settle(state, positions)
-        told = await what_analytics_knows(robots)
-        books = await read_books(state, positions)
-        books.parked |= await parked_by_analytics(robots)
+        books, told = await read_all(robots, state)
         return Played(outcome, said, books, told, settled, robots.retries)
+
+
+async def read_all(robots: Robots, state: State) -> tuple[Books, Told]:
+    """Wait until everybody has heard everything, and read all books."""
+    positions = positions_of(robots)
+    await settle(state, positions)
+    told = await what_analytics_knows(robots)
+    books = await read_books(state, positions)
+    books.parked |= await parked_by_analytics(robots)
+    return books, told
+
+
+def positions_of(robots: Robots) -> PositionsReader:
+    """Know where analytics stands, whose positions are in its own file."""
+
+    async def ask() -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]:
+        answer = await robots.get(ANALYTICS, "/positions", _auditor(robots))
+        return cast("Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]", answer.body)
+
+    return PositionsReader(ask)
 
 
 async def what_analytics_knows(robots: Robots) -> Told:
@@ -102,11 +118,6 @@ async def parked_by_analytics(robots: Robots) -> set[tuple[str, str, int]]:
 
 class AnalyticsSilentError(CommandError):
     """analytics-svc does not say which facts it has."""
-
-
-async def _positions(robots: Robots) -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]:
-    answer = await robots.get(ANALYTICS, "/positions", _auditor(robots))
-    return cast("Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]", answer.body)
 
 
 def _auditor(robots: Robots) -> str:

@@ -15,11 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import faust
 import orjson
 import structlog
+from aiokafka import ConsumerRecord
 from faust.tables.wrappers import WindowWrapper
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
@@ -57,6 +58,7 @@ _TYPE: Final = RequestRegistered.TYPE.encode()
 _log = structlog.get_logger()
 
 Tally = dict[str, object]
+Fetched: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,32 @@ class Streams:
 
 
 class _Skipping(driver.Consumer):
-    """Passes over, by its header, whatever is no registration, before Faust spends a third of a millisecond on it."""
+    """Passes over, by its header, whatever is no registration, before Faust spends a third of a millisecond on it.
+
+    What is passed over counts as acknowledged, so the place that is committed moves past it.
+    """
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109 - Faust's signature
         fetched = await super()._getmany(active_partitions, timeout)
-        kept = {at: [each for each in records if at.topic != SOURCE or _wanted(each.headers)] for at, records in fetched.items()}
-        return {at: records for at, records in kept.items() if records}
+        return {at: kept for at, records in fetched.items() if (kept := self._sift(at, records))}
+
+    def _sift(self, at: TP, records: Sequence[Fetched]) -> list[Fetched]:
+        if at.topic != SOURCE:
+            return list(records)
+        kept: list[Fetched] = []
+        committed, acknowledged = self._committed_offset[at] or 0, self._acked_index[at]
+        for record in records:
+            if _wanted(record.headers):
+                kept.append(record)
+            elif record.offset >= committed and record.offset not in acknowledged:
+                acknowledged.add(record.offset)
+                self._acked[at].append(record.offset)
+        return kept
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Leave gaps in the source alone: Faust's own way merges all gaps anew for each one."""
+        if tp.topic != SOURCE:
+            await super()._add_gap(tp, offset_from, offset_to)
 
 
 class _SkippingTransport(driver.Transport):

@@ -9,7 +9,7 @@ from dispatch_svc import __doc__ as about
 from dispatch_svc.api import ERRORS, router
 from dispatch_svc.application import MAY, SERVICE, Context, adopt
 from dispatch_svc.settings import Settings
-from dispatch_svc.views import FOLDS, PROJECTION, TABLES
+from dispatch_svc.views import PROJECTION, TABLES
 from dispatch_svc.views.rulebook import Rulebooks
 from dispatch_svc.worker import REACTIONS, TIMERS
 from shared_chassis.consumer import Consumer, PostgresPositions
@@ -149,7 +149,7 @@ def _consumer(settings: Settings, context: Context, positions: PostgresPositions
         [topic_of("request")],
         context.store.mapper,
         REACTIONS,
-        FOLDS,
+        {},
         positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,

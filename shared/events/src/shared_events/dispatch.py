@@ -150,9 +150,10 @@ class DeadlineBreached(DispatchEvent):
 
 
 class CaseClosed(DispatchEvent):
-    """The request is closed, so is its case."""
+    """The request is closed, so is its case: the last holder held it until `at`, the time of the cause as in `HolderChanged`."""
 
     outcome: str
+    at: datetime
 
 
 EVENTS: tuple[type[Event], ...] = (

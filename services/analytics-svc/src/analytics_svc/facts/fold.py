@@ -61,8 +61,8 @@ HOLDINGS: LiteralString = """
     ON CONFLICT DO NOTHING
 """
 CLOSINGS: LiteralString = """
-    INSERT INTO case_closing (case_id, happened, known)
-    SELECT unnest($case_id::UUID[]), unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
+    INSERT INTO case_closing (case_id, ended_at, known)
+    SELECT unnest($case_id::UUID[]), unnest($ended_at::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
     ON CONFLICT DO NOTHING
 """
 SUBMISSIONS: LiteralString = """
@@ -177,8 +177,9 @@ def _held(received: Received) -> Statement:
 
 
 def _case_closed(received: Received) -> Statement:
+    fact = cast("CaseClosed", received.fact)
     case_id = _uuid(received)
-    return _beside(CLOSINGS, received, case_id, {"case_id": case_id})
+    return _beside(CLOSINGS, received, case_id, {"case_id": case_id, "ended_at": fact.at})
 
 
 def _contributed(received: Received) -> Statement:

@@ -54,13 +54,13 @@ CREATE TABLE holding (
     known TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (case_id, version)
 );
-CREATE TABLE case_closing (case_id UUID PRIMARY KEY, happened TIMESTAMPTZ NOT NULL, known TIMESTAMPTZ NOT NULL);
+CREATE TABLE case_closing (case_id UUID PRIMARY KEY, ended_at TIMESTAMPTZ NOT NULL, known TIMESTAMPTZ NOT NULL);
 -- The intervals as they were known at a moment (NULL: now); `until` is NULL while nobody has taken over.
 CREATE MACRO holder_interval(as_of) AS TABLE
     SELECT h.case_id, h.kind, h.organisation, h.since,
            coalesce(
                lead(h.since) OVER (PARTITION BY h.case_id ORDER BY h.version),
-               CASE WHEN c.known <= coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ) THEN greatest(c.happened, h.since) END
+               CASE WHEN c.known <= coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ) THEN greatest(c.ended_at, h.since) END
            ) AS until
     FROM holding h LEFT JOIN case_closing c ON c.case_id = h.case_id
     WHERE h.known <= coalesce(as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ);

@@ -295,7 +295,7 @@ def close(case: Case, closed: RequestClosed, at: datetime) -> list[Event]:
     _known(case)
     if case.state == "closed":
         return []
-    return [*_breaches(case, at), CaseClosed(outcome=closed.outcome)]
+    return [*_breaches(case, at), CaseClosed(outcome=closed.outcome, at=at if case.since is None else max(case.since, at))]
 
 
 def breach(case: Case, clock_key: str) -> list[Event]:

@@ -93,9 +93,3 @@ CREATE TABLE stage_clock (
     breached_at timestamptz,
     PRIMARY KEY (case_id, version)
 );
-
--- request-svc's word: when a request was over. The last holder's time ends there, however late the case learns of it.
-CREATE TABLE request_end (
-    case_id uuid PRIMARY KEY,
-    ended_at timestamptz NOT NULL
-);

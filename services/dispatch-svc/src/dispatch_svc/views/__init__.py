@@ -9,7 +9,4 @@ PROJECTION: Projection = {**rulebook.PROJECTION, **case.PROJECTION}
 TABLES: tuple[str, ...] = (*rulebook.TABLES, *case.TABLES)
 """What is rebuilt from own facts alone."""
 
-FOLDS = case.FOLDS
-"""Others' facts → one statement each."""
-
-__all__ = ["FOLDS", "PROJECTION", "TABLES", "case", "rulebook"]
+__all__ = ["PROJECTION", "TABLES", "case", "rulebook"]

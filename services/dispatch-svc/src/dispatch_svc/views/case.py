@@ -8,9 +8,8 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from dispatch_svc.views.statement import stating
-from shared_chassis.consumer import Folds
 from shared_chassis.postgres import Database
-from shared_chassis.view import Projection, Statement
+from shared_chassis.view import Projection
 from shared_events.dispatch import (
     AssignmentAccepted,
     CaseClosed,
@@ -24,9 +23,6 @@ from shared_events.dispatch import (
     WorkReportedDone,
     WorkStarted,
 )
-from shared_events.envelope import Received
-from shared_events.ids import uuid_of
-from shared_events.request import RequestClosed
 
 TABLES = ("cases", "holder_interval", "stage_clock")
 
@@ -111,7 +107,7 @@ CLOSE: LiteralString = """
         UPDATE stage_clock SET ended_at = %(time)s
         WHERE case_id = %(stream_uuid)s AND ended_at IS NULL AND version < %(stream_version)s
     )
-    UPDATE cases SET version = %(stream_version)s, state = 'closed', outcome = %(outcome)s, closed_at = %(time)s,
+    UPDATE cases SET version = %(stream_version)s, state = 'closed', outcome = %(outcome)s, closed_at = %(at)s,
         stage = NULL, due = NULL
     WHERE case_id = %(stream_uuid)s
 """
@@ -130,22 +126,11 @@ PROJECTION: Projection = {
     CaseClosed: stating(CLOSE),
 }
 
-END_REQUEST: LiteralString = """
-    INSERT INTO request_end (case_id, ended_at) VALUES (%(request)s, %(ended_at)s) ON CONFLICT (case_id) DO NOTHING
-"""
-
-
-def _end_request(received: Received) -> Statement:
-    return Statement(END_REQUEST, {"request": uuid_of(received.stream_id), "ended_at": received.envelope.time})
-
-
-FOLDS: Folds = {RequestClosed: _end_request}
-
 PAGE: LiteralString = """
     SELECT c.case_id AS id, c.version, c.city, c.service_type, c.district, c.building, c.state, c.round, c.organisation,
         c.assigned_by, c.holder, c.holder_organisation, c.held_since, c.stage, c.due, c.opened_at, c.outcome,
-        CASE WHEN c.closed_at IS NOT NULL THEN greatest(c.held_since, coalesce(r.ended_at, c.closed_at)) END AS closed_at
-    FROM cases c LEFT JOIN request_end r USING (case_id)
+        c.closed_at
+    FROM cases c
     WHERE (%(city)s::text IS NULL OR c.city = %(city)s)
       AND (%(organisation)s::text IS NULL OR c.organisation = %(organisation)s)
       AND (%(state)s::text IS NULL OR c.state = %(state)s)
@@ -157,9 +142,9 @@ PAGE: LiteralString = """
 ONE: LiteralString = """
     SELECT c.case_id AS id, c.version, c.city, c.service_type, c.district, c.building, c.state, c.round, c.organisation,
         c.assigned_by, c.holder, c.holder_organisation, c.held_since, c.stage, c.due, c.opened_at, c.outcome,
-        CASE WHEN c.closed_at IS NOT NULL THEN greatest(c.held_since, coalesce(r.ended_at, c.closed_at)) END AS closed_at,
+        c.closed_at,
         c.rule, c.rule_version, c.routing_failure, c.routing_inputs, c.evidence, rule_now() AS now
-    FROM cases c LEFT JOIN request_end r USING (case_id)
+    FROM cases c
     WHERE c.case_id = %(case)s
 """
 HOLDERS: LiteralString = """

@@ -118,8 +118,7 @@ class Edge:
             await send(message)
 
         try:
-            if b"%00" in scope["query_string"] or "\0" in scope["path"]:
-                raise NulCharacterError
+            _refuse_nul(scope)
             await self._app(scope, self._bounded(call, receive), echoing)
         except ClientDisconnect:
             status = CLIENT_LEFT
@@ -166,6 +165,11 @@ class TooLarge(HTTPException):
 
     def __init__(self, largest: int) -> None:
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have {largest} bytes at most.")
+
+
+def _refuse_nul(scope: Scope) -> None:
+    if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+        raise NulCharacterError
 
 
 def _tell(scope: Scope, call: Call, status: int, seconds: float) -> None:

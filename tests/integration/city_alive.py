@@ -1,0 +1,94 @@
+"""A whole city that runs for the tests: where it lives, and its stores and topics as an administrator sees them."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import tuple_row
+
+from local_stack.places import Home
+from local_stack.state import State, load_secrets
+from shared_chassis.postgres import role_password, role_url
+from veche.demo.day import positions_of
+from veche.demo.logs import SERVICES, settle
+from veche.play.command import robots_of
+
+Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class City:
+    """A city that is up."""
+
+    home: Home
+    state: State
+
+    def connect(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+        """Open a database as the administrator; tables of a service are found by their own names."""
+        connection = psycopg.connect(make_conninfo(self.state.admin_url, dbname=database), autocommit=True, row_factory=tuple_row)
+        connection.execute(f"SET search_path = {database}".encode())
+        return connection
+
+    def rows(self, service: str, sql: str, *values: object) -> Rows:
+        """Read rows of a service's database."""
+        with self.connect(service) as connection:
+            return connection.execute(sql.encode(), values or None).fetchall()
+
+    def number(self, service: str, sql: str, *values: object) -> int:
+        """Read one number of a service's database."""
+        return int(str(self.rows(service, sql, *values)[0][0]))
+
+    def role_url(self, role: str, database: str) -> str:
+        """Give the address of a database for one of its roles, as the local stack gives it to a service."""
+        password = role_password(load_secrets(self.home).database_password, role)
+        return role_url(self.state.admin_url, role, password, database)
+
+    def stored(self) -> Mapping[str, int]:
+        """Count the events in each store."""
+        return {service: self.number(service, "SELECT count(*) FROM stored_events") for service in SERVICES}
+
+    def veche(self, *arguments: str) -> bytes:
+        """Run the `veche` command in this city, and give what it wrote."""
+        command = (str(Path(sys.executable).parent / "veche"), *arguments)
+        environment = {**os.environ, "VECHE_HOME": str(self.home.path)}
+        done = subprocess.run(command, check=False, capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def settle(self) -> None:
+        """Wait until everything stored is published, and everybody has heard it."""
+
+        async def whole() -> None:
+            async with robots_of(self.home, self.state) as robots:
+                await settle(self.state, positions_of(robots))
+
+        asyncio.run(whole())
+
+    def wait_for(self, service: str, sql: str, *values: object, seconds: float = 60) -> Rows:
+        """Wait until a service's database has rows to show."""
+        until = monotonic() + seconds
+        while not (rows := self.rows(service, sql, *values)):
+            assert monotonic() < until, f"{service} still has no row: {sql}"
+            sleep(0.2)
+        return rows
+
+
+def counted(rows: Rows) -> dict[str, int]:
+    """Read rows of a name and a count."""
+    return {str(name): int(str(count)) for name, count in rows}
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Show nobody how far a play is."""
+
+
+def streams_of(kind: str, uuids: Sequence[object]) -> list[str]:
+    """Name streams of a kind."""
+    return [f"{kind}-{uuid}" for uuid in uuids]

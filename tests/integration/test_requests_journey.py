@@ -1,0 +1,175 @@
+"""A day of requests and of discussions passes through five services, and everything can be counted twice with the same result."""
+
+import asyncio
+import csv
+import email
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from another_year import restyle
+from city_alive import City, counted, quiet
+from conftest import DISCUSSIONS, REQUESTS, SUBMISSIONS, Day
+
+from shared_events.event import topic_of
+from veche.demo.day import cpu_seconds, reported
+from veche.demo.logs import SERVICES, end_offsets
+from veche.play.command import city_of, play_requests, pseudonyms, robots_of, speak
+from veche.play.generated import write_requests
+from veche.play.requests import Outcome
+
+pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.kafka]
+
+BY_TYPE = "SELECT topic, count(*) FROM stored_events GROUP BY topic"
+ENDS = """
+    SELECT right(originator_id, 36), convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'outcome'
+    FROM stored_events WHERE topic = 'request.request-closed.v1'
+"""
+OUTCOMES = {"done": "done", "withdrawn": "withdrawn", "not_responsible": "not_responsible", "open": None}
+
+
+def by_type(city: City) -> dict[str, int]:
+    """Count the stored events by type, by SQL."""
+    return {type_: count for service in SERVICES for type_, count in counted(city.rows(service, BY_TYPE)).items()}
+
+
+def test_every_check_of_the_demos_report_holds(city: City, day: Day) -> None:
+    """Nothing lost, nothing twice, nothing parked; stores, topics and analytics agree type by type."""
+    report = reported(day.played, day.seconds, cpu_seconds(city.home))
+    assert not [check for check in report.checks if not check.holds]
+    assert (report.requests.rows, report.requests.refused) == (REQUESTS, 0)
+    assert (report.submissions.rows, report.discussions.protocols) == (SUBMISSIONS, DISCUSSIONS)
+    assert report.events.stored == report.events.published == report.events.consumed["analytics-facts"]
+    assert not day.played.outcome.odd
+    assert set(report.cpu_s) >= {"veche", "postgres", "kafka", "request-svc", "analytics-streams"} or not city.state.embedded_kafka
+    assert 0 < (report.e2e_p50_s or 0) <= (report.e2e_p99_s or 0) < 60
+
+
+def test_the_figures_are_those_of_sql_and_of_the_topics(city: City, day: Day) -> None:
+    """Counted here by statements of this test, and by the ends of the topics."""
+    played = day.played
+    stored = by_type(city)
+    assert stored["request.request-submitted.v1"] == played.outcome.accepted
+    assert stored["request.request-closed.v1"] == played.outcome.finished
+    assert stored["dispatch.case-opened.v1"] == played.outcome.accepted
+    assert stored["discussion.discussion-registered.v1"] == stored["discussion.protocol-drafted.v1"] == DISCUSSIONS
+    assert stored["discussion.submission-registered.v1"] == played.said.accepted
+    assert sum(stored.values()) == len(played.books.stored)
+    ends = asyncio.run(end_offsets(city.state.bootstrap))
+    messages = {service: sum(ends[topic_of(service)].values()) for service in SERVICES}
+    assert messages == city.stored() | {service: count for service, count in messages.items() if count > city.stored()[service]}
+
+
+def test_every_row_came_to_the_end_its_file_tells(city: City, day: Day) -> None:
+    """Closed, withdrawn, referred elsewhere, or left to breach its deadline and to lie in somebody's queue."""
+    ends = {str(request): str(outcome) for request, outcome in city.rows("request", ENDS)}
+    rows = {str(request): row for request, row in day.played.outcome.ids.items()}
+    assert {row.ending for row in rows.values()} == set(OUTCOMES)
+    assert {request: ends.get(request) for request in rows} == {
+        request: OUTCOMES[str(row.ending)] for request, row in rows.items()
+    }
+    left = sorted(request for request, row in rows.items() if row.ending == "open")
+    breached = "SELECT right(originator_id, 36) FROM stored_events WHERE topic = 'dispatch.deadline-breached.v1' ORDER BY 1"
+    assert [request for (request,) in city.rows("dispatch", breached)] == left
+    waiting = "SELECT request::text FROM work_item WHERE state = 'waiting' AND kind = 'deadline_breach' ORDER BY 1"
+    assert [request for (request,) in city.rows("notification", waiting)] == left
+
+
+def test_who_can_be_told_was_told_and_nobody_else(city: City, day: Day) -> None:
+    """One letter a message, named by its id; nameless requests cause none."""
+    sent = {str(stream) for (stream,) in city.rows("notification", "SELECT DISTINCT originator_id FROM stored_events "
+            "WHERE topic = 'notification.message-sent.v1'")}
+    letters = {path.stem: path for path in city.home.outbox.rglob("*.eml")}
+    assert set(letters) == sent
+    named = [row for row in day.played.outcome.ids.values() if row.reporter.person != "none"]
+    told = Counter({"done": 3, "withdrawn": 2, "not_responsible": 2, "open": 1})
+    assert len(sent) == sum(told[str(row.ending)] for row in named)
+    letter = email.message_from_bytes(next(iter(letters.values())).read_bytes())
+    assert re.fullmatch(r"person-[0-9a-f-]{36}@person\.invalid", str(letter["To"]))
+
+
+def test_reports_say_what_the_stores_hold(city: City, day: Day) -> None:
+    """Analytics counts requests and submissions as SQL does."""
+
+    async def ask() -> tuple[dict[str, int], dict[str, int], dict[str, object]]:
+        async with robots_of(city.home, city.state) as robots:
+            analyst = robots.token("robot-analyst", "analyst")
+            requests = await robots.get("analytics-svc", "/reports/requests?dimensions=outcome&city=los-angeles", analyst)
+            said = await robots.get("analytics-svc", "/reports/submissions?dimensions=kind", analyst)
+            tallies = await robots.get("analytics-svc", "/reports/tallies", analyst)
+            return _counts(requests.body, "outcome"), _counts(said.body, "kind"), dict(tallies.body)
+
+    outcomes, kinds, tallies = asyncio.run(ask())
+    stored = Counter(OUTCOMES[str(row.ending)] or "open" for row in day.played.outcome.ids.values())
+    assert sum(outcomes.values()) == stored.total()
+    assert {name: count for name, count in outcomes.items() if name in stored} == {
+        name: count for name, count in stored.items() if name in outcomes
+    }
+    said = by_type(city)
+    assert kinds == {kind: said[f"discussion.{kind}-submitted.v1"] for kind in ("question", "proposal", "remark")}
+    assert (tallies["parked"], tallies["alarm"]) == (0, False)
+
+
+def _counts(report: object, dimension: str) -> dict[str, int]:
+    """Read a report's rows as a count by one dimension."""
+    assert isinstance(report, dict)
+    measures = [name for name in report["columns"] if name != dimension]
+    return {str(row[dimension]): int(row[measures[0]]) for row in report["rows"]}
+
+
+def replayed(city: City, file: Path) -> Outcome:
+    """Play a file of requests in the city."""
+
+    async def whole() -> Outcome:
+        async with robots_of(city.home, city.state) as robots:
+            pseudonym = pseudonyms(city.home, city.state)
+            return await play_requests(file, city_of("los-angeles"), None, robots, pseudonym, quiet)
+
+    return asyncio.run(whole())
+
+
+def test_playing_the_same_files_again_adds_no_event(city: City, day: Day) -> None:
+    """Every step has its own key, so that a second time is the first one told again."""
+    before = city.stored()
+    outcome = replayed(city, day.files.requests)
+
+    async def again() -> tuple[int, set[object]]:
+        async with robots_of(city.home, city.state) as robots:
+            play, said = await speak(day.files.proposals, day.files.comments, city_of("madrid"), robots, quiet)
+            await play.protocols(said, lambda _: None)
+            return said.accepted, set(said.protocols.values())
+
+    accepted, protocols = asyncio.run(again())
+    city.settle()
+    assert (outcome.accepted, outcome.finished) == (day.played.outcome.accepted, day.played.outcome.finished)
+    assert set(outcome.ids) == set(day.played.outcome.ids)
+    assert (accepted, protocols) == (day.played.said.accepted, set(day.played.said.protocols.values()))
+    assert city.stored() == before
+
+
+def test_a_file_of_another_year_is_played_by_the_same_code(city: City, day: Day, tmp_path: Path) -> None:
+    """Other names of columns, another date style; what cannot be read is refused by its line, the rest is played to its end."""
+    usual, other = tmp_path / "2018.csv", tmp_path / "2031.csv"
+    write_requests(usual, 25, seed=2031)
+    _leave(usual, lambda row: row["Status"] != "Open" and row["RequestSource"] != "Driver Self Report" and row["Anonymous"] == "N")
+    restyle(usual, other)
+    with other.open("a", encoding="utf-8") as file:
+        file.write('"7","x","","","","","07/01/31 10:00:00","","","Call","Closed","Meteorite","BOS","G-meteorite"\n')
+    outcome = replayed(city, other)
+    assert outcome.accepted == outcome.finished == outcome.rows - 1 > 5
+    assert ["Meteorite" in row.reason for row in outcome.refused] == [True]
+    assert not outcome.odd
+
+
+def _leave(file: Path, wanted: object) -> None:
+    """Leave only some rows in a file: here those that come to their end without waiting for any clock."""
+    assert callable(wanted)
+    with file.open(encoding="utf-8", newline="") as source:
+        reader = csv.DictReader(source)
+        rows = [row for row in reader if wanted(row)]
+        names = list(reader.fieldnames or ())
+    with file.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, names)
+        writer.writeheader()
+        writer.writerows(rows)
