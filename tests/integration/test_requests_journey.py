@@ -6,6 +6,7 @@ import email
 import re
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 from another_year import restyle
@@ -18,6 +19,7 @@ from veche.demo.logs import SERVICES, end_offsets
 from veche.play.command import city_of, play_requests, pseudonyms, robots_of, speak
 from veche.play.generated import write_requests
 from veche.play.requests import Outcome
+from veche.robot import Answer
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.kafka]
 
@@ -26,6 +28,7 @@ ENDS = """
     SELECT right(originator_id, 36), convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'outcome'
     FROM stored_events WHERE topic = 'request.request-closed.v1'
 """
+SENT = "SELECT DISTINCT originator_id FROM stored_events WHERE topic = 'notification.message-sent.v1'"
 OUTCOMES = {"done": "done", "withdrawn": "withdrawn", "not_responsible": "not_responsible", "open": None}
 
 
@@ -42,7 +45,9 @@ def test_every_check_of_the_demos_report_holds(city: City, day: Day) -> None:
     assert (report.submissions.rows, report.discussions.protocols) == (SUBMISSIONS, DISCUSSIONS)
     assert report.events.stored == report.events.published == report.events.consumed["analytics-facts"]
     assert not day.played.outcome.odd
-    assert set(report.cpu_s) >= {"veche", "postgres", "kafka", "request-svc", "analytics-streams"} or not city.state.embedded_kafka
+    assert (
+        set(report.cpu_s) >= {"veche", "postgres", "kafka", "request-svc", "analytics-streams"} or not city.state.embedded_kafka
+    )
     assert 0 < (report.e2e_p50_s or 0) <= (report.e2e_p99_s or 0) < 60
 
 
@@ -57,8 +62,7 @@ def test_the_figures_are_those_of_sql_and_of_the_topics(city: City, day: Day) ->
     assert stored["discussion.submission-registered.v1"] == played.said.accepted
     assert sum(stored.values()) == len(played.books.stored)
     ends = asyncio.run(end_offsets(city.state.bootstrap))
-    messages = {service: sum(ends[topic_of(service)].values()) for service in SERVICES}
-    assert messages == city.stored() | {service: count for service, count in messages.items() if count > city.stored()[service]}
+    assert all(sum(ends[topic_of(service)].values()) >= count for service, count in city.stored().items())
 
 
 def test_every_row_came_to_the_end_its_file_tells(city: City, day: Day) -> None:
@@ -78,8 +82,7 @@ def test_every_row_came_to_the_end_its_file_tells(city: City, day: Day) -> None:
 
 def test_who_can_be_told_was_told_and_nobody_else(city: City, day: Day) -> None:
     """One letter a message, named by its id; nameless requests cause none."""
-    sent = {str(stream) for (stream,) in city.rows("notification", "SELECT DISTINCT originator_id FROM stored_events "
-            "WHERE topic = 'notification.message-sent.v1'")}
+    sent = {str(stream) for (stream,) in city.rows("notification", SENT)}
     letters = {path.stem: path for path in city.home.outbox.rglob("*.eml")}
     assert set(letters) == sent
     named = [row for row in day.played.outcome.ids.values() if row.reporter.person != "none"]
@@ -98,24 +101,19 @@ def test_reports_say_what_the_stores_hold(city: City, day: Day) -> None:
             requests = await robots.get("analytics-svc", "/reports/requests?dimensions=outcome&city=los-angeles", analyst)
             said = await robots.get("analytics-svc", "/reports/submissions?dimensions=kind", analyst)
             tallies = await robots.get("analytics-svc", "/reports/tallies", analyst)
-            return _counts(requests.body, "outcome"), _counts(said.body, "kind"), dict(tallies.body)
+            return _counts(requests, "outcome"), _counts(said, "kind"), dict(tallies.body)
 
     outcomes, kinds, tallies = asyncio.run(ask())
-    stored = Counter(OUTCOMES[str(row.ending)] or "open" for row in day.played.outcome.ids.values())
-    assert sum(outcomes.values()) == stored.total()
-    assert {name: count for name, count in outcomes.items() if name in stored} == {
-        name: count for name, count in stored.items() if name in outcomes
-    }
+    assert outcomes == Counter(OUTCOMES[str(row.ending)] or "open" for row in day.played.outcome.ids.values())
     said = by_type(city)
     assert kinds == {kind: said[f"discussion.{kind}-submitted.v1"] for kind in ("question", "proposal", "remark")}
-    assert (tallies["parked"], tallies["alarm"]) == (0, False)
+    assert (tallies["parked"], tallies["alarm"]) == (0, False), tallies
 
 
-def _counts(report: object, dimension: str) -> dict[str, int]:
-    """Read a report's rows as a count by one dimension."""
-    assert isinstance(report, dict)
-    measures = [name for name in report["columns"] if name != dimension]
-    return {str(row[dimension]): int(row[measures[0]]) for row in report["rows"]}
+def _counts(report: Answer, dimension: str) -> dict[str, int]:
+    """Read a report's rows as counts by one dimension."""
+    rows = cast("list[dict[str, object]]", report.body["rows"])
+    return {str(row[dimension]): int(str(row["count"])) for row in rows}
 
 
 def replayed(city: City, file: Path) -> Outcome:
@@ -152,24 +150,20 @@ def test_a_file_of_another_year_is_played_by_the_same_code(city: City, day: Day,
     """Other names of columns, another date style; what cannot be read is refused by its line, the rest is played to its end."""
     usual, other = tmp_path / "2018.csv", tmp_path / "2031.csv"
     write_requests(usual, 25, seed=2031)
-    _leave(usual, lambda row: row["Status"] != "Open" and row["RequestSource"] != "Driver Self Report" and row["Anonymous"] == "N")
+    _leave_what_waits_for_no_clock(usual, unreadable=1)
     restyle(usual, other)
-    with other.open("a", encoding="utf-8") as file:
-        file.write('"7","x","","","","","07/01/31 10:00:00","","","Call","Closed","Meteorite","BOS","G-meteorite"\n')
     outcome = replayed(city, other)
     assert outcome.accepted == outcome.finished == outcome.rows - 1 > 5
     assert ["Meteorite" in row.reason for row in outcome.refused] == [True]
     assert not outcome.odd
 
 
-def _leave(file: Path, wanted: object) -> None:
-    """Leave only some rows in a file: here those that come to their end without waiting for any clock."""
-    assert callable(wanted)
+def _leave_what_waits_for_no_clock(file: Path, unreadable: int) -> None:
+    """Leave only rows that residents close, and make some of them unreadable."""
     with file.open(encoding="utf-8", newline="") as source:
-        reader = csv.DictReader(source)
-        rows = [row for row in reader if wanted(row)]
-        names = list(reader.fieldnames or ())
+        rows = [row for row in csv.DictReader(source) if row["Status"] != "Open" and row["Anonymous"] == "N"]
+    rows = [row for row in rows if row["RequestSource"] != "Driver Self Report"]
     with file.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.DictWriter(target, names)
+        writer = csv.DictWriter(target, list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([row | {"RequestType": "Meteorite"} for row in rows[:unreadable]] + rows[unreadable:])

@@ -35,7 +35,7 @@ from warehouse import (
 )
 
 from shared_chassis import kafka
-from shared_chassis.consumer import Fenced, Invalid, Place, Position, PostgresPositions, Step, Transient, behind
+from shared_chassis.consumer import Early, Fenced, Invalid, Place, Position, PostgresPositions, Step, Transient, behind
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.relay import PARTITIONER
 from shared_events.envelope import Received
@@ -401,11 +401,32 @@ async def test_an_early_event_is_released_after_a_restart_too(warehouse: Warehou
     async with running(first):
         await caught_up(first, kafka_bootstrap, bank)
     assert len(open_parked(warehouse)) == 1
+    warehouse.database.execute("UPDATE parked_event SET attempts = 20")  # its own next try is a minute away
     opened = fact(order[1], 1, OrderPlaced(item="tea"))
     house.when_placed_then_open(warehouse, Received(opened, 1))
     async with running(consumer_of(warehouse, kafka_bootstrap, [topic, bank])):
         await until(lambda: not open_parked(warehouse))
     assert parcels(warehouse)[parcel_of(order[1])] == ["opened", "sent"]
+
+
+async def test_an_event_that_stays_early_is_not_tried_all_the_time(
+    warehouse: Warehouse, kafka_bootstrap: str, topic: str
+) -> None:
+    """What it says it awaits is there already: it is tried less and less often, and holds up nobody."""
+    order, tries = order_id(), []
+    house.when_placed_then_open(warehouse, Received(fact(order, 1, OrderPlaced(item="tea")), 1))
+
+    def never_satisfied(_context: Warehouse, received: Received) -> None:
+        tries.append(monotonic())
+        raise Early(parcel_of(received.stream_id))
+
+    await publish(kafka_bootstrap, topic, [(1, order, document(fact(order, 1, OrderPlaced(item="tea"))))])
+    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {OrderPlaced: never_satisfied})
+    async with running(consumer):
+        await until(lambda: len(tries) > 1)
+        await asyncio.sleep(4)
+    assert 3 <= len(tries) <= 8
+    assert open_parked(warehouse) == [(order, 1, "early")]
 
 
 async def test_a_new_version_of_a_known_type_parks_its_key(warehouse: Warehouse, kafka_bootstrap: str, topic: str) -> None:

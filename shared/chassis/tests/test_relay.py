@@ -328,6 +328,40 @@ async def test_a_relay_killed_at_any_step_loses_nothing(
     assert_complete(store, await read_topic(kafka_bootstrap, relay.topic))
 
 
+STOPPED = """
+import asyncio, sys
+from shared_chassis import relay
+relay.SESSION = "2s"
+url, schema, bootstrap = sys.argv[1:]
+asyncio.run(relay.Relay(url, schema, bootstrap, f"{schema}.events").run(asyncio.Event()))
+"""
+
+
+async def test_a_leader_that_stands_still_is_succeeded_and_does_no_harm_when_it_wakes(
+    store: Store, shop_database: ServiceDatabase, kafka_bootstrap: str
+) -> None:
+    """Trap T6: SIGSTOP the leader past its session, another takes over, SIGCONT: it may repeat old events, nothing else."""
+    arguments = [shop_database.app_url, shop_database.service, kafka_bootstrap]
+    child = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-c", STOPPED, *arguments])
+    try:
+        write(store, 20)
+        await published(store)
+        child.send_signal(signal.SIGSTOP)
+        with load(store, writers=2):
+            successor = relay_of(shop_database, kafka_bootstrap)
+            async with running(successor):
+                standing = checkpoint(store)
+                await until(partial(behind_checkpoint, store, standing))
+                child.send_signal(signal.SIGCONT)
+                await asyncio.sleep(2)
+        await published(store)
+        assert child.poll() is None
+    finally:
+        child.kill()
+        await asyncio.to_thread(child.wait)
+    assert_complete(store, await read_topic(kafka_bootstrap, successor.topic))
+
+
 async def test_an_order_is_kept_when_a_batch_fails(
     store: Store, shop_database: ServiceDatabase, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

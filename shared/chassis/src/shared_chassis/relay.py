@@ -31,6 +31,8 @@ from shared_chassis.metric import RELAY_AGE, RELAY_LAG, RELAY_POSITION
 from shared_events.envelope import CONTENT_TYPE
 
 AT_ONCE = 500
+GATHER = 0.02
+"""Seconds to let events gather after a batch that was not full: a busy store is published in dozens, not one by one."""
 POLL = 1.0
 """Seconds between two looks at the store when nobody notifies."""
 
@@ -224,6 +226,8 @@ class Relay:
             if messages:
                 await _meanwhile(lead.connection, self._send(lead, messages))
                 await self._advance(lead, messages[-1].position)
+                if len(messages) < AT_ONCE:
+                    await asyncio.sleep(GATHER)
             else:
                 await self._listen(lead.connection)
             now = monotonic()

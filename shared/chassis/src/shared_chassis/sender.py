@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, LiteralString, TypeVar
+from typing import Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
 import structlog
@@ -51,13 +51,12 @@ LEASE: LiteralString = """
         ORDER BY next_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
     RETURNING delivery_id, cause, channel, payload, attempts, sent_at, failed_at, error
 """
-SENT: LiteralString = """
-    UPDATE delivery SET sent_at = clock_timestamp(), attempts = attempts + 1, error = NULL WHERE delivery_id = %(id)s
-    RETURNING delivery_id, cause, channel, payload, attempts, sent_at, failed_at, error
-"""
-FAILED: LiteralString = """
-    UPDATE delivery SET failed_at = clock_timestamp(), attempts = attempts + 1, error = %(error)s WHERE delivery_id = %(id)s
-    RETURNING delivery_id, cause, channel, payload, attempts, sent_at, failed_at, error
+ENDED: LiteralString = """
+    UPDATE delivery d SET attempts = d.attempts + 1, error = e.error,
+        sent_at = CASE WHEN e.error IS NULL THEN clock_timestamp() END,
+        failed_at = CASE WHEN e.error IS NOT NULL THEN clock_timestamp() END
+    FROM unnest(%(ids)s::uuid[], %(errors)s::text[]) AS e (id, error) WHERE d.delivery_id = e.id
+    RETURNING d.delivery_id, d.cause, d.channel, d.payload, d.attempts, d.sent_at, d.failed_at, d.error
 """
 LATER = """
     UPDATE delivery
@@ -65,7 +64,7 @@ LATER = """
         next_at = clock_timestamp() + make_interval(secs => %(rest)s)
     WHERE delivery_id = %(id)s
 """
-REPORTED = "UPDATE delivery SET reported_at = clock_timestamp(), leased_until = NULL WHERE delivery_id = %(id)s"
+REPORTED = "UPDATE delivery SET reported_at = clock_timestamp(), leased_until = NULL WHERE delivery_id = ANY (%(ids)s)"
 
 C = TypeVar("C")
 Payload = Mapping[str, object]
@@ -87,6 +86,13 @@ class Delivery:
     attempts: int
     sent_at: datetime | None
     failed_at: datetime | None
+    error: str | None
+
+
+class _Ending(NamedTuple):
+    """How a message ended: sent without an error, or given up with one."""
+
+    delivery: Delivery
     error: str | None
 
 
@@ -141,9 +147,7 @@ class Sender(Generic[C]):
                 try:
                     seconds = await loop.run_in_executor(pool, self._until_due)
                     if seconds <= 0:
-                        due = await loop.run_in_executor(pool, self._lease)
-                        await asyncio.gather(*(loop.run_in_executor(pool, self._deliver, each) for each in due))
-                        seconds = 0.0 if due else POLL / 10
+                        seconds = 0.0 if await self._deliver(pool) else POLL / 10
                 except TROUBLE as error:
                     log.warning("sender.interrupted", error=told(error))
                     seconds = POLL
@@ -162,42 +166,57 @@ class Sender(Generic[C]):
         params = {"channels": self._names, "lease": LEASE_SECONDS, "limit": AT_ONCE}
         return [_delivery(row) for row in self._database.query(LEASE, params)]
 
-    def _deliver(self, delivery: Delivery) -> None:
-        """Take one delivery as far as it goes: send it if it is not sent, then report."""
-        try:
-            if delivery.sent_at is None and delivery.failed_at is None:
-                ended = self._send(delivery)
-                if ended is None:
-                    return
-                delivery = ended
-            (self._delivered if delivery.sent_at is not None else self._failed)(self._context, delivery)
-            self._database.execute(REPORTED, {"id": delivery.id})
-        except Exception as error:  # one delivery's fault is no other's; it is told and tried again
-            log.exception("delivery.interrupted", channel=delivery.channel, delivery=str(delivery.id))
-            with suppress(*TROUBLE):
-                self._postpone(delivery, told(error), more=0)
+    async def _deliver(self, pool: ThreadPoolExecutor) -> int:
+        """Take what is due as far as it goes: send what is not sent, mark it, report it, mark that; how many were due.
 
-    def _send(self, delivery: Delivery) -> Delivery | None:
+        The messages of a batch go out side by side; each mark is one statement for all of them.
+        """
+        loop = asyncio.get_running_loop()
+        due = await loop.run_in_executor(pool, self._lease)
+        fresh = [each for each in due if each.sent_at is None and each.failed_at is None]
+        endings = await asyncio.gather(*(loop.run_in_executor(pool, self._send, each) for each in fresh))
+        ended = [each for each in due if each.sent_at is not None or each.failed_at is not None]
+        ended += await loop.run_in_executor(pool, self._mark, [each for each in endings if each is not None])
+        reported = await asyncio.gather(*(loop.run_in_executor(pool, self._report, each) for each in ended))
+        ids = [each for each in reported if each is not None]
+        if ids:
+            await loop.run_in_executor(pool, self._database.execute, REPORTED, {"ids": ids})
+        return len(due)
+
+    def _send(self, delivery: Delivery) -> _Ending | None:
         """Hand a message to its channel once; None when it is to be tried again."""
         try:
             self._channels[delivery.channel](self._context, delivery)
         except UndeliverableError as error:
-            return self._end(delivery, "failed", told(error))
+            return _Ending(delivery, told(error))
         except Exception as error:  # noqa: BLE001 - whatever the world outside raises, the message is tried again
             log.warning("delivery.refused", channel=delivery.channel, delivery=str(delivery.id), error=told(error))
             if delivery.attempts + 1 >= self._attempts:
-                return self._end(delivery, "failed", told(error))
+                return _Ending(delivery, told(error))
             SENDER_DELIVERIES.labels(delivery.channel, "retried").inc()
             self._postpone(delivery, told(error), more=1)
             return None
-        return self._end(delivery, "sent", None)
+        return _Ending(delivery, None)
 
-    def _end(self, delivery: Delivery, how: Literal["sent", "failed"], error: str | None) -> Delivery:
-        SENDER_DELIVERIES.labels(delivery.channel, how).inc()
-        row = self._database.query_one(SENT if how == "sent" else FAILED, {"id": delivery.id, "error": error})
-        if row is None:
-            raise LookupError(delivery.id)
-        return _delivery(row)
+    def _mark(self, endings: Sequence[_Ending]) -> list[Delivery]:
+        """Remember how each message ended, before anybody is told."""
+        if not endings:
+            return []
+        for ending in endings:
+            SENDER_DELIVERIES.labels(ending.delivery.channel, "sent" if ending.error is None else "failed").inc()
+        ids = [ending.delivery.id for ending in endings]
+        return [_delivery(row) for row in self._database.query(ENDED, {"ids": ids, "errors": [each.error for each in endings]})]
+
+    def _report(self, delivery: Delivery) -> UUID | None:
+        """State how a message ended; its id, or None when that is to be tried again."""
+        try:
+            (self._delivered if delivery.sent_at is not None else self._failed)(self._context, delivery)
+        except Exception as error:  # one delivery's fault is no other's; it is told and tried again
+            log.exception("delivery.interrupted", channel=delivery.channel, delivery=str(delivery.id))
+            with suppress(*TROUBLE):
+                self._postpone(delivery, told(error), more=0)
+            return None
+        return delivery.id
 
     def _postpone(self, delivery: Delivery, error: str, *, more: int) -> None:
         rest = min(LONGEST_REST, self._first_rest * 2.0**delivery.attempts) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret

@@ -177,9 +177,9 @@ def _held(received: Received) -> Statement:
 
 
 def _case_closed(received: Received) -> Statement:
-    fact = cast("CaseClosed", received.fact)
-    case_id = _uuid(received)
-    return _beside(CLOSINGS, received, case_id, {"case_id": case_id, "ended_at": fact.at})
+    closed, case_id = cast("CaseClosed", received.fact), _uuid(received)
+    row: Row = {"case_id": case_id, "ended_at": closed.at, "known": received.envelope.recorded_time}
+    return Statement(CLOSINGS, {"event": _event(received), "fact": row, "key": case_id})
 
 
 def _contributed(received: Received) -> Statement:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Generic
 
 import structlog
@@ -28,7 +29,7 @@ WATCH = 0.5
 """Seconds between two looks at what waiting keys wait for; nobody looks while none waits."""
 
 HASTE = 0.02
-"""Seconds between two such looks at least."""
+"""Seconds between two such looks at least; more when looking takes long."""
 
 TELL = 2.0
 """Seconds between two words to Kafka's tools about how far this consumer is."""
@@ -184,11 +185,12 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
             self._look.clear()
             waiting = any(partition.parked for partition in self._partitions.values())
             if waiting:
+                begun = monotonic()
                 try:
                     await self._release()
                 except TROUBLE as error:
                     log.warning("consumer.watch_failed", consumer=self._reading.consumer, error=told(error))
-                await asyncio.sleep(HASTE)
+                await asyncio.sleep(max(HASTE, 3 * (monotonic() - begun)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(WATCH if waiting else None):
                     await self._look.wait()
@@ -202,7 +204,7 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
             place = partition.place
             for key, wait in list(partition.parked.items()):
                 if (place.topic, place.partition, key) in asked or wait.over(arrived):
-                    partition.release(key)
+                    partition.release(key, arrived=wait.awaits in arrived)
 
     async def _tell(self) -> None:
         """Tell Kafka's tools and our metrics how far this consumer is; nothing here depends on it."""

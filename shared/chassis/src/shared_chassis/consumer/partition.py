@@ -5,7 +5,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 from typing import Generic, TypeVar
@@ -47,22 +47,26 @@ class LogReplacedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why a key waits: the stream its first event awaits (None: a person), and when it is tried again in any case."""
+    """Why a key waits: the stream its first event awaits (None: a person), and when it is tried again in any case.
+
+    `known` says that the stream had arrived already when it was last tried: its arrival is no news then.
+    """
 
     awaits: str | None
     attempts: int
     next_try: float
+    known: bool = False
 
     @classmethod
-    def of(cls, awaits: str | None, attempts: int) -> "Wait":
+    def of(cls, awaits: str | None, attempts: int, *, known: bool = False) -> "Wait":
         """Let an early event rest longer with each attempt; whatever else waits, waits for a person."""
         if awaits is None:
             return cls(None, attempts, float("inf"))
-        return cls(awaits, attempts, monotonic() + min(PATIENCE, 0.25 * 2.0**attempts))
+        return cls(awaits, attempts, monotonic() + min(PATIENCE, 0.25 * 2.0**attempts), known)
 
     def over(self, arrived: Collection[str]) -> bool:
         """Say whether to try again, given which awaited streams are known by now."""
-        return monotonic() >= self.next_try or (self.attempts == 0 and self.awaits in arrived)
+        return monotonic() >= self.next_try or (not self.known and self.awaits in arrived)
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,10 @@ class Partition(Generic[C]):
             self._flow(False)
         self._wake.set()
 
-    def release(self, key: str) -> None:
-        """Have a waiting key handled again, before newer events of it."""
+    def release(self, key: str, *, arrived: bool = False) -> None:
+        """Have a waiting key handled again, before newer events of it; `arrived` when what it awaits is known here by now."""
         if key in self.parked:
+            self.parked[key] = replace(self.parked[key], known=arrived)
             self._releases[key] = None
             self._wake.set()
 
@@ -276,7 +281,8 @@ class Partition(Generic[C]):
         if lane.aside:
             first = lane.aside[0]
             before = next((row.attempts for row in rows if row.parked_id == first.item.parked_id), 0)
-            self.parked[key] = Wait.of(first.awaits, before + 1)
+            known = self.parked[key].known and self.parked[key].awaits == first.awaits
+            self.parked[key] = Wait.of(first.awaits, before + 1, known=known)
         else:
             self.parked.pop(key, None)
         self._crew.nudge([key])

@@ -11,7 +11,6 @@ from typing import Annotated, Generic, Self, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import to_json
 
 T = TypeVar("T")
 
@@ -47,7 +46,7 @@ class Page(BaseModel, Generic[T]):
 
 def write_cursor(place: object) -> str:
     """Write a place in a list as a cursor."""
-    return base64.urlsafe_b64encode(to_json(place)).rstrip(b"=").decode("ascii")
+    return base64.urlsafe_b64encode(TypeAdapter(object).dump_json(place)).rstrip(b"=").decode("ascii")
 
 
 def read_cursor(cursor: str | None, shape: type[T]) -> T | None:

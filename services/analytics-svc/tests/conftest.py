@@ -1,0 +1,20 @@
+"""What the tests of analytics-svc start from: an empty file of facts, in memory."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analytics_svc.facts.file import IN_MEMORY, FactFile
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def facts() -> Iterator[FactFile]:
+    """Give an empty file of facts that knows three cities."""
+    file = FactFile(IN_MEMORY, threads=1)
+    file.know_cities({"los-angeles": "America/Los_Angeles", "kazan": "Europe/Moscow", "madrid": "Europe/Madrid"})
+    yield file
+    file.close()
