@@ -28,6 +28,9 @@ GRACE = 3.0
 WATCH = 0.5
 """Seconds between two looks at what waiting keys wait for; nobody looks while none waits."""
 
+GATHER = 0.02
+"""Seconds to let events gather between two fetches: under load they come in dozens, not one by one."""
+
 HASTE = 0.02
 """Seconds between two such looks at least; more when looking takes long."""
 
@@ -169,6 +172,8 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
                 partition = self._partitions.get(at)
                 if partition is not None and partition.standing:
                     partition.take(records)
+            if batches:
+                await asyncio.sleep(GATHER)
 
     def _nudge(self, keys: Iterable[str]) -> None:
         """Release what waits for one of these keys, and look again at what waits for anything else."""
