@@ -11,7 +11,7 @@ import pytest
 
 from analytics_svc.facts.file import FactFile, FileInUseError, ForeignFileError
 
-OPEN_IT = "import sys; from analytics_svc.facts.file import FactFile; FactFile(sys.argv[1]); print('open')"
+OPEN_IT = "import sys; from analytics_svc.facts.file import FactFile; file = FactFile(sys.argv[1]); print('open')"
 CITIES = Path(__file__).parents[3] / "cities"
 
 
