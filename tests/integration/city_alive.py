@@ -1,23 +1,21 @@
 """A whole city that runs for the tests: where it lives, and its stores and topics as an administrator sees them."""
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic, sleep
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
+from typer.testing import CliRunner
 
 from local_stack.places import Home
 from local_stack.state import State, load_secrets
 from shared_chassis.postgres import role_password, role_url
 from veche.demo.day import positions_of
 from veche.demo.logs import SERVICES, settle
+from veche.main import app
 from veche.play.command import robots_of
 
 Rows = list[tuple[object, ...]]
@@ -56,11 +54,9 @@ class City:
 
     def veche(self, *arguments: str) -> bytes:
         """Run the `veche` command in this city, and give what it wrote."""
-        command = (str(Path(sys.executable).parent / "veche"), *arguments)
-        environment = {**os.environ, "VECHE_HOME": str(self.home.path)}
-        done = subprocess.run(command, check=False, capture_output=True, env=environment)
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout
+        done = CliRunner().invoke(app, arguments, env={"VECHE_HOME": str(self.home.path), "COLUMNS": "200"})
+        assert done.exit_code == 0, done.output
+        return done.stdout_bytes
 
     def settle(self) -> None:
         """Wait until everything stored is published, and everybody has heard it."""
@@ -87,8 +83,3 @@ def counted(rows: Rows) -> dict[str, int]:
 
 def quiet(_what: str, _done: int, _total: int) -> None:
     """Show nobody how far a play is."""
-
-
-def streams_of(kind: str, uuids: Sequence[object]) -> list[str]:
-    """Name streams of a kind."""
-    return [f"{kind}-{uuid}" for uuid in uuids]

@@ -1,4 +1,4 @@
-"""One whole city for all the tests here: up once a session in a home of its own, a small day played in it once, down at the end."""
+"""One whole city for all the tests here: up once a session in a home of its own, a day played in it once, down at the end."""
 
 import asyncio
 import os
@@ -11,17 +11,18 @@ from time import monotonic
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "cli" / "tests")]
-
-from city_alive import City, quiet
-
 from local_stack import stack
 from local_stack.places import Home
 from local_stack.stack import Wishes
 from veche.demo.day import Files, Played, play
 from veche.play.generated import write_discussions, write_requests
 
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parents[2] / "cli" / "tests"))
+
+from city_alive import City, quiet
+
+ROOT = Path(__file__).resolve().parents[2]
 REQUESTS, SUBMISSIONS, DISCUSSIONS = 150, 60, 3
 SEED = 57
 """A day with every ending, and with requests that nobody is responsible for."""

@@ -1,7 +1,9 @@
 """What the command line shows is what the stores hold: counted, ordered and hashed here by SQL of its own."""
 
+import asyncio
 import hashlib
 import json
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from city_alive import City
 from conftest import Day
 
 from veche.demo.logs import SERVICES
+from veche.play.command import robots_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.kafka]
 
@@ -17,6 +20,10 @@ OF_JOURNEY = """
     SELECT position, event_id, type, stream_id, version, data::text FROM event_log
     WHERE correlation_id = %s ORDER BY position
 """
+KNOWN_BY = """
+    SELECT event_id, (max(recorded_time) OVER (ORDER BY position))::text FROM event_log WHERE correlation_id = %s
+"""
+"""A log is right against its clock: an event became known no earlier than those before it."""
 HASHES = "SELECT notification_id, encode(sha256(state), 'hex') FROM stored_events WHERE originator_id <> %s ORDER BY 1"
 Item = dict[str, object]
 
@@ -53,8 +60,9 @@ def test_a_history_equals_what_the_stores_hold(city: City, day: Day, kind: str) 
     assert len(items) == sum(len(rows) for rows in expected.values())
     speaking = {service for service, rows in expected.items() if rows}
     assert speaking == ({"discussion"} if kind == "discussion" else {"request", "dispatch", "notification"})
-    known = [cast("Item", item["event"])["recordedtime"] for item in items]
-    assert known == sorted(known, key=str)
+    known = {row[0]: row[1] for service in SERVICES for row in city.rows(service, KNOWN_BY, str(journey))}
+    order = [known[cast("Item", item["event"])["id"]] for item in items]
+    assert order == sorted(order, key=str)
 
 
 def test_a_discussions_history_holds_every_submission(city: City, day: Day) -> None:
@@ -69,7 +77,13 @@ def test_a_discussions_history_holds_every_submission(city: City, day: Day) -> N
     assert cast("Item", events[-1]["data"])["submissions"] == len(submissions)
     protocol = day.played.said.protocols[discussion]
     assert cast("Item", events[-1]["data"])["sha256"] == protocol
-    assert [path for path in city.home.objects.rglob("*") if path.is_file() and _sha256(path.read_bytes()) == protocol]
+    assert _sha256(asyncio.run(_protocol(city, discussion))) == protocol
+
+
+async def _protocol(city: City, discussion: UUID) -> bytes:
+    """Read the protocol as anybody may."""
+    async with robots_of(city.home, city.state) as robots:
+        return (await robots.raw("GET", "discussion-svc", f"/discussions/{discussion}/protocol", None))[1]
 
 
 def test_a_register_number_stands_for_its_request(city: City, day: Day) -> None:
@@ -109,8 +123,6 @@ def test_a_slice_is_a_part_of_the_whole(city: City, day: Day) -> None:
 
 def _typed(time: str) -> str:
     """Write a moment as one types it, to the second, in the zone of this machine."""
-    from datetime import datetime
-
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%dT%H:%M:%S")
 
 

@@ -547,7 +547,7 @@ async def test_effects_are_once_though_the_broker_is_killed_and_then_replaced(wa
     name = f"sample-{uuid4().hex[:8]}.events"
     await kafka.ensure_topic(broker.bootstrap, name)
     events = day(90)
-    await publish(broker.bootstrap, name, events[:60])
+    await publish(broker.bootstrap, name, events[:60] + events[:60])  # offsets there run ahead of those to come
     consumer = consumer_of(warehouse, broker.bootstrap, [name])
     async with running(consumer) as tasks:
         await caught_up(consumer, broker.bootstrap, name)

@@ -1,6 +1,7 @@
 """What the stores, the topics and the consumers hold, read independently of the services: by SQL, and by reading Kafka."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,13 +100,14 @@ def number(connection: "psycopg.Connection[tuple[object, ...]]", sql: LiteralStr
     return int(str(row[0])) if row is not None else 0
 
 
-def unpublished(state: State) -> int:
-    """Count the positions the relays still have to publish, and the messages still to be sent."""
-    left = 0
+def unpublished(state: State) -> Counter[str]:
+    """Count the positions each relay still has to publish, and the messages still to be sent; nothing left is not named."""
+    left: Counter[str] = Counter()
     for service in SERVICES:
         with connect(state, service) as connection:
-            left += number(connection, END) - number(connection, PUBLISHED) + number(connection, UNSENT)
-    return left
+            left[f"{service}.events is behind its store by"] += number(connection, END) - number(connection, PUBLISHED)
+            left[f"messages to be sent by {service}-svc:"] += number(connection, UNSENT)
+    return +left
 
 
 def positions(state: State) -> dict[str, dict[str, dict[int, int]]]:
@@ -142,14 +144,14 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
     return sorted(consumer.partitions_for_topic(topic) or ())
 
 
-def behind(ends: Mapping[str, Mapping[int, int]], consumed: Mapping[str, Mapping[str, Mapping[int, int]]]) -> int:
-    """Count the messages that some consumer of a topic has not reached."""
-    return sum(
-        max(end - partitions.get(partition, 0), 0)
-        for topics in consumed.values()
-        for topic, partitions in topics.items()
-        for partition, end in ends.get(topic, {}).items()
-    )
+def behind(ends: Mapping[str, Mapping[int, int]], consumed: Mapping[str, Mapping[str, Mapping[int, int]]]) -> Counter[str]:
+    """Count the messages that each consumer has not reached, by topic; nothing left is not named."""
+    left: Counter[str] = Counter()
+    for consumer, topics in consumed.items():
+        for topic, partitions in topics.items():
+            late = (end - partitions.get(partition, 0) for partition, end in ends.get(topic, {}).items())
+            left[f"{consumer} is behind in {topic} by"] += sum(max(each, 0) for each in late)
+    return +left
 
 
 async def settle(state: State, analytics_positions: PositionsReader) -> float:
@@ -161,7 +163,7 @@ async def settle(state: State, analytics_positions: PositionsReader) -> float:
     quiet_since: float | None = None
     while True:
         left = await asyncio.to_thread(unpublished, state)
-        if left == 0:
+        if not left:
             consumed = await asyncio.to_thread(positions, state) | await analytics_positions()
             left = behind(await end_offsets(state.bootstrap), consumed)
             left += await asyncio.to_thread(unpublished, state)
@@ -172,7 +174,8 @@ async def settle(state: State, analytics_positions: PositionsReader) -> float:
         else:
             quiet_since = monotonic()
         if monotonic() > until:
-            raise NotSettledError(f"{NotSettledError.__doc__} Still to do: {left}.")
+            named = ", ".join(f"{what} {count}" for what, count in left.items()) or "something new every moment"
+            raise NotSettledError(f"{NotSettledError.__doc__} Now: {named}.")
         await asyncio.sleep(LOOK_AGAIN)
 
 

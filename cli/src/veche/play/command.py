@@ -14,7 +14,6 @@ from rich.markup import escape
 
 from local_stack.places import Home
 from local_stack.state import State, load_running, load_secrets
-from shared_chassis.http import pseudonym
 from shared_city import City, MissingColumnsError, PackError, load_city
 from veche import settings
 from veche.failure import CommandError
@@ -74,6 +73,8 @@ def robots_of(home: Home, state: State) -> Robots:
 
 def pseudonyms(home: Home, state: State) -> Callable[[str], UUID]:
     """Know people as the city's services do: by the city's secret and the issuer."""
+    from shared_chassis.http import pseudonym
+
     secret = base64.b64decode(load_secrets(home).city_secret)
     return lambda subject: pseudonym(secret, state.issuer, subject)
 

@@ -17,6 +17,8 @@ REQUEST, DISPATCH, NOTIFICATION = "request-svc", "dispatch-svc", "notification-s
 STUCK_AFTER = 240.0
 """Seconds without any news after which the play is given up: longer than every term of the demo's pack."""
 CLAIM_PAUSE = 0.5
+ROWS_IN_HAND = 256
+"""Rows that robots are still doing something about; the next is submitted when one is done, or waits for silence alone."""
 
 SIGNALS = {
     "dispatch.request-assigned.v1": "assigned",
@@ -67,8 +69,8 @@ class RequestsPlay:
         self._system = system
         self._pseudonym = pseudonym
         self._signals: defaultdict[tuple[UUID, str], asyncio.Future[str]] = defaultdict(asyncio.Future)
-        self._submitting = asyncio.Semaphore(IN_FLIGHT // 2)
-        self._following_up = asyncio.Semaphore(IN_FLIGHT // 2)
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self._hands = asyncio.Semaphore(ROWS_IN_HAND)
         self._unassigned: set[UUID] = set()
         self._news = monotonic()
 
@@ -101,7 +103,7 @@ class RequestsPlay:
         for due, row in gaps(rows, speed):
             if (left := outcome.started + due - monotonic()) > 0:
                 await asyncio.sleep(left)
-            await self._submitting.acquire()
+            await self._hands.acquire()
             tasks.append(group.create_task(self._play(row, outcome)))
         while unfinished := {task for task in tasks if not task.done()}:
             await asyncio.wait({*unfinished, watch}, return_when=asyncio.FIRST_COMPLETED, timeout=5)
@@ -111,14 +113,26 @@ class RequestsPlay:
                 await watch
 
     async def _play(self, row: Row, outcome: Outcome) -> None:
+        """Do for a row all that its people do, then wait for its end."""
         try:
-            answer = await self._submit(row)
+            request = await self._act(row, outcome)
         finally:
-            self._submitting.release()
+            self._hands.release()
+        if request is None or row.ending is None:
+            return
+        if row.ending == "open":
+            if self._signals[request, "assigned"].done():
+                await self._signal(request, "breached")
+        elif row.ending != "done" or self._signals[request, "assigned"].done():
+            await self._signal(request, "closed")
+
+    async def _act(self, row: Row, outcome: Outcome) -> UUID | None:
+        """Submit a row and let everybody do their part; the request's id, None when it was refused."""
+        answer = await self._submit(row)
         self._news = monotonic()
         if not answer.good:
             outcome.refused.append(Refused(row.line, answer.why))
-            return
+            return None
         request = UUID(str(answer.body["id"]))
         outcome.ids[request] = row
         match row.ending:
@@ -131,14 +145,10 @@ class RequestsPlay:
             case "done":
                 await self._work(row, request, outcome)
             case "open":
-                if await self._organisation(row, request):
-                    await self._signal(request, "breached")
-                return
+                await self._organisation(row, request)
             case None:
                 outcome.odd.append(f"line {row.line}: status '{row.status}' is not known; the request stays open")
-                return
-        if row.ending != "done" or row.owner is not None or self._signals[request, "assigned"].done():
-            await self._signal(request, "closed")
+        return request
 
     async def _work(self, row: Row, request: UUID, outcome: Outcome) -> None:
         organisation = await self._organisation(row, request)
@@ -180,10 +190,11 @@ class RequestsPlay:
         }
         if row.reporter.person == "caller":
             body["on_behalf_of"] = str(self._pseudonym(_subject(row)))
-        return await self._robots.post(REQUEST, "/requests", body, self._asker(row), self._key(row, "submit"))
+        async with self._in_flight:
+            return await self._robots.post(REQUEST, "/requests", body, self._asker(row), self._key(row, "submit"))
 
     async def _step(self, row: Row, service: str, path: str, body: Mapping[str, object], token: str, outcome: Outcome) -> None:
-        async with self._following_up:
+        async with self._in_flight:
             answer = await self._robots.post(service, path, body, token, self._key(row, path.rpartition("/")[2]))
         self._news = monotonic()
         if not answer.good:
