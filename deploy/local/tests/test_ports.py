@@ -1,6 +1,9 @@
 """Ports are the agreeable ones unless somebody has them."""
 
 import socket
+from pathlib import Path
+
+import pytest
 
 from local_stack import ports
 
@@ -14,3 +17,12 @@ def test_a_taken_port_is_replaced_and_the_others_stay() -> None:
     assert chosen["taken"] != number
     assert chosen["first"] == free
     assert len(set(chosen.values())) == 3
+
+
+def test_two_stacks_that_start_at_once_choose_different_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one has claimed and does not listen on yet, the other leaves alone; its own claim it may take again."""
+    monkeypatch.setattr(ports, "CLAIMS", tmp_path / "claims.json")
+    wanted = {"postgres": 29_111}
+    first = ports.choose(wanted, claimant="a")
+    assert ports.choose(wanted, claimant="b") != first
+    assert ports.choose(wanted, claimant="a") == first

@@ -1,8 +1,10 @@
 """Saying things on a real Kafka, and waiting until they have been heard."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import Popen
 from time import monotonic
 
 from newsroom import as_messages
@@ -36,6 +38,19 @@ async def until(happened: Callable[[], bool], patience: float = PATIENCE) -> Non
         if monotonic() > deadline:
             raise TimeoutError("It has not happened.")
         await asyncio.sleep(0.1)
+
+
+def launch(command: Sequence[str], environment: Mapping[str, str] | None = None, log: Path | None = None) -> "Popen[bytes]":
+    """Start a program of this test's, its output into a file."""
+    if log is None:
+        return Popen(command, env=environment)
+    with log.open("ab") as lines:
+        return Popen(command, env=environment, stdout=lines, stderr=lines)
+
+
+def end_of(log: Path) -> str:
+    """Read the end of what a program said."""
+    return log.read_text()[-3000:] if log.exists() else ""
 
 
 @asynccontextmanager

@@ -194,6 +194,16 @@ class Newsroom:
         return self.say(submission_stream(submission), fact, at=at)
 
 
+def numbered(said: Iterable[Received], after: int) -> list[Received]:
+    """Number events as one publisher would, after a position."""
+    return [Received(each.recorded, after + place) for place, each in enumerate(said, 1)]
+
+
+def later() -> int:
+    """Give a position after whatever was said on any topic before."""
+    return int(datetime.now(tz=UTC).timestamp() * 1000) * 1000
+
+
 def heard(file: FactFile, events: Iterable[Received]) -> None:
     """Fold events in one transaction."""
     with file.writing() as cursor:
@@ -202,17 +212,13 @@ def heard(file: FactFile, events: Iterable[Received]) -> None:
 
 def as_messages(events: Iterable[Received]) -> list[tuple[str, Message]]:
     """Spell events as the relay sends them, each with its topic."""
-    return [
-        (topic_of(each.fact.SERVICE), message(each.position, each.stream_id, to_document(each.recorded))) for each in events
-    ]
+    return [(topic_of(each.fact.SERVICE), message(each.position, each.stream_id, to_document(each.recorded))) for each in events]
 
 
 def everything(file: FactFile) -> dict[str, list[Row]]:
     """Give all facts in an order of their own, without when they were folded."""
     return {
-        "event": file.query(
-            "SELECT id, topic, type, subject, version, position, happened, known, correlation, cause, aspect FROM event ORDER BY id"
-        ),
+        "event": file.query("SELECT * EXCLUDE (folded_at) FROM event ORDER BY id"),
         "request": file.query("FROM request ORDER BY request"),
         "holding": file.query("FROM holding ORDER BY case_id, version"),
         "case_closing": file.query("FROM case_closing ORDER BY case_id"),

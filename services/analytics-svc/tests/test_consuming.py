@@ -1,14 +1,13 @@
 """Hearing on a real Kafka, with positions, parked events and facts in one file."""
 
-import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
 
 import fold_until_killed
 import pytest
-from broadcast import broadcast, running, until
-from newsroom import Newsroom, everything, heard, named
+from broadcast import broadcast, launch, running, until
+from newsroom import Newsroom, everything, heard, named, numbered
 
 from analytics_svc.facts.file import IN_MEMORY, FactFile
 from analytics_svc.facts.parked import DuckParking
@@ -50,26 +49,27 @@ def count(path_or_file: FactFile) -> int:
 async def test_a_killed_process_has_folded_each_event_once_or_not_at_all(
     kafka_bootstrap: str, tmp_path: Path, topic: str
 ) -> None:
-    """kill -9 in mid-flight; another process goes on from the file: nothing lost, nothing twice."""
-    events = journeys(300)
+    """Kill -9 in mid-flight; another process goes on from the file: nothing lost, nothing twice."""
+    events = numbered(journeys(300), 0)
+    half = len(events) // 2
     path = tmp_path / "facts.duckdb"
     await kafka.ensure_topic(kafka_bootstrap, topic)
     command = [sys.executable, str(PROGRAM), kafka_bootstrap, topic, str(path)]
-    killed = subprocess.Popen(command)
+    killed = launch(command)
     try:
         await until(path.exists)
-        await broadcast(kafka_bootstrap, _one_log(events[: len(events) // 2]), topic)
+        await broadcast(kafka_bootstrap, events[:half], topic)
         await until(lambda: path.with_suffix(".duckdb.wal").exists() and path.with_suffix(".duckdb.wal").stat().st_size > 200_000)
     finally:
         killed.kill()
         killed.wait()
-    await broadcast(kafka_bootstrap, _one_log(events[len(events) // 2 :], len(events) // 2), topic)
+    await broadcast(kafka_bootstrap, events[half:], topic)
     file = FactFile(path)
     before = count(file)
     assert 0 < before < len(events)
     async with running(fold_until_killed.consumer(kafka_bootstrap, topic, file).run):
         await until(lambda: count(file) == len(events))
-    assert everything(file) == expected(_one_log(events))
+    assert everything(file) == expected(events)
     file.close()
 
 
@@ -81,7 +81,7 @@ async def test_a_bad_event_waits_alone_and_is_skipped_by_a_persons_word(
     room.journey(named("good"))
     bad = room.submit(named("bad"))
     room.register(named("bad"))
-    events = _one_log(room.said)
+    events = numbered(room.said, 0)
     await kafka.ensure_topic(kafka_bootstrap, topic)
     producer = kafka.new_producer(kafka_bootstrap)
     await producer.start()
@@ -103,7 +103,7 @@ async def test_a_bad_event_waits_alone_and_is_skipped_by_a_persons_word(
 
 async def test_what_comes_again_is_not_folded_again(kafka_bootstrap: str, facts: FactFile, topic: str) -> None:
     """A relay that took over repeats; positions tell."""
-    events = _one_log(journeys(20))
+    events = numbered(journeys(20), 0)
     await broadcast(kafka_bootstrap, events, topic)
     await broadcast(kafka_bootstrap, events[5:], topic)
     async with running(fold_until_killed.consumer(kafka_bootstrap, topic, facts).run):
@@ -112,11 +112,6 @@ async def test_what_comes_again_is_not_folded_again(kafka_bootstrap: str, facts:
         end = sum(offset for offset in (await kafka.end_offsets(kafka_bootstrap, [topic]))[topic].values())
         await until(lambda: _read(facts) == end)
     assert everything(facts) == expected(events)
-
-
-def _one_log(events: list[Received], before: int = 0) -> list[Received]:
-    """Number events as one publisher would: here they all come on one topic."""
-    return [Received(each.recorded, before + place) for place, each in enumerate(events, 1)]
 
 
 def _read(file: FactFile) -> int:

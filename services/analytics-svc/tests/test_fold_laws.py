@@ -1,4 +1,4 @@
-"""The law of the facts: the same events give the same facts, in whatever order, however often, however they are cut into batches."""
+"""The law of the facts: the same events give the same facts, in whatever order, however often, in whatever batches."""
 
 from datetime import timedelta
 

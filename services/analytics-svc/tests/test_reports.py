@@ -217,9 +217,7 @@ class TestReconciliation:
         found = reconcile(facts)
         assert found.missing == {"cases": 1, "messages": 1, "work_items": 1}
         assert found.lost == 3
-        assert {row["event"] for row in found.missing_examples} == {
-            each.envelope.id for each in (submitted, registered, failed)
-        }
+        assert {row["event"] for row in found.missing_examples} == {each.envelope.id for each in (submitted, registered, failed)}
         assert reconcile(facts, NOON - MINUTE).lost == 0
 
     @pytest.mark.parametrize("what", ["case", "assignment", "item", "message", "completion"])

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from uuid import uuid4
 
 import orjson
 import pytest
 import tally_until_killed
 from broadcast import broadcast, running, until
-from newsroom import Newsroom, heard, named
+from newsroom import Newsroom, heard, later, named, numbered
 
 from analytics_svc import streams
 from analytics_svc.facts.file import FactFile
@@ -48,7 +48,7 @@ def registrations(city: str, count: int) -> list[Received]:
         told = {"city": city, "district": f"d-{place % 2}", "service_type": f"t-{place % 3 % 2}"}
         room.submit(request, at=at, **told)
         room.register(request, at=at, **told)
-    return _positions_of_now(room.said)
+    return numbered(room.said, later())
 
 
 def compared(facts: FactFile, city: str) -> Comparison:
@@ -64,7 +64,7 @@ def equal(facts: FactFile, city: str) -> bool:
 
 @pytest.mark.kafka
 async def test_the_tallies_equal_the_facts(facts: FactFile, hearing: Tallies, kafka_bootstrap: str, city: str) -> None:
-    """Minute by minute, for each type and district; the cost of a registration and of idling is measured."""
+    """Minute by minute, for each type and district."""
     said = registrations(city, 600)
     heard(facts, said)
     await broadcast(kafka_bootstrap, said)
@@ -80,7 +80,7 @@ async def test_the_tallies_equal_the_facts(facts: FactFile, hearing: Tallies, ka
 
 @pytest.mark.kafka
 async def test_after_a_kill_the_tallies_catch_up(facts: FactFile, hearing: Tallies, kafka_bootstrap: str, city: str) -> None:
-    """kill -9 in mid-flight: what was counted is remembered, what is repeated is known by its position."""
+    """Kill -9 in mid-flight: what was counted is remembered, what is repeated is known by its position."""
     said = registrations(city, 3000)
     heard(facts, said)
     half = len(said) // 2
@@ -184,15 +184,15 @@ async def test_an_idle_processor_costs_next_to_nothing(kafka_bootstrap: str, cit
     await broadcast(kafka_bootstrap, registrations(city, 1))
     async with running(Streams(kafka_bootstrap).run):
         await asyncio.sleep(20)
-        began, cpu = monotonic(), _cpu()
+        began, cpu = monotonic(), process_time()
         await asyncio.sleep(10)
-        assert (_cpu() - cpu) / (monotonic() - began) < 0.03
+        assert (process_time() - cpu) / (monotonic() - began) < 0.03
 
 
 def test_a_registration_is_read_back_as_it_was_sent() -> None:
     """Also one without a district."""
     room = Newsroom()
-    (said,) = (room.register(named("one"), district=""),)
+    said = room.register(named("one"), district="")
     document = orjson.dumps(
         {"recordedtime": "2026-03-01T12:00:59.999999Z", "data": {**said.fact.model_dump(mode="json"), "district": None}}
     )
@@ -205,7 +205,9 @@ def test_a_registration_is_read_back_as_it_was_sent() -> None:
 def test_positions_of_a_partition_are_counted_once() -> None:
     """The same or an earlier position of a partition was counted before; another partition's was not."""
     room = Newsroom()
-    document = orjson.dumps({"recordedtime": "2026-03-01T12:00:00Z", "data": room.register(named("one")).fact.model_dump(mode="json")})
+    document = orjson.dumps(
+        {"recordedtime": "2026-03-01T12:00:00Z", "data": room.register(named("one")).fact.model_dump(mode="json")}
+    )
 
     def at(partition: int, position: int) -> Registration:
         return streams.registration(partition, {"position": str(position).encode()}, document)
@@ -218,12 +220,6 @@ def test_positions_of_a_partition_are_counted_once() -> None:
     assert streams._total(tally) == 3
 
 
-def _positions_of_now(said: list[Received]) -> list[Received]:
-    """Number events after whatever was said on the same topic before: positions only rise."""
-    begin = int(datetime.now(tz=UTC).timestamp() * 1000) * 1000
-    return [Received(each.recorded, begin + place) for place, each in enumerate(said)]
-
-
 def _parked(facts: FactFile, event: Received) -> list[tuple[object, ...]]:
     rows = facts.query("SELECT topic, type, error FROM stream_parked WHERE key = $key", {"key": event.stream_id})
     return [tuple(row.values()) for row in rows]
@@ -231,9 +227,3 @@ def _parked(facts: FactFile, event: Received) -> list[tuple[object, ...]]:
 
 def _exists(bootstrap: str, topic: str) -> bool:
     return bool(asyncio.run(kafka.end_offsets(bootstrap, [topic]))[topic])
-
-
-def _cpu() -> float:
-    from time import process_time
-
-    return process_time()

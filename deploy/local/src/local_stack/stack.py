@@ -119,7 +119,8 @@ def _ports(start: _Start) -> Mapping[str, int]:
     if start.supervisor.pid() is not None:
         return kept.ports
     _end_leftovers(start.home, kept, start.progress)
-    chosen = ports.choose({name: kept.ports.get(name, port) for name, port in WANTED_PORTS.items()})
+    wanted = {name: kept.ports.get(name, port) for name, port in WANTED_PORTS.items()}
+    chosen = ports.choose(wanted, claimant=str(start.home.path))
     for name, port in kept.ports.items():
         if chosen.get(name, port) != port:
             start.progress.say(f"Port {port} of {name} is taken by another program: {name} is at {chosen[name]} from now on")

@@ -26,7 +26,7 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT, StreamT, TopicT
 
-from analytics_svc.facts.tally import KEPT, PARKED, TALLIES, Window, ensure_topics
+from analytics_svc.facts.tally import HOURLY, KEPT, PARKED, TALLIES, WEEK, Window, ensure_topics
 from shared_chassis.kafka import PARTITIONS, MissingTopicError, ensure_topic, require_topics
 from shared_chassis.log import told
 from shared_events.event import topic_of
@@ -51,8 +51,8 @@ SESSION: Final = 10.0
 
 OWN: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        REGISTRATIONS: {"retention.ms": str(7 * 24 * 3600 * 1000)},
-        CHANGELOG: {"cleanup.policy": "compact"},
+        REGISTRATIONS: {"retention.ms": WEEK},
+        CHANGELOG: {"cleanup.policy": "compact", "segment.ms": HOURLY},
     }
 )
 """The processor's own topics, with as many partitions as its source."""

@@ -21,12 +21,16 @@ PARKED: Final = "analytics.parked"
 
 ONE_PARTITION: Final = 1
 
+WEEK: Final = str(7 * 24 * 3600 * 1000)
+HOURLY: Final = str(3600 * 1000)
+"""Milliseconds, as Kafka is told: what is no longer needed is removed hour by hour."""
+
 KEPT: Final = timedelta(days=2)
 """How long the stream processor keeps a window, and so for how long back its tallies are compared with the facts."""
 
 TOPICS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        TALLIES: {**KEPT_FOR_EVER, "cleanup.policy": "compact,delete", "retention.ms": str(7 * 24 * 3600 * 1000)},
+        TALLIES: {**KEPT_FOR_EVER, "cleanup.policy": "compact,delete", "retention.ms": WEEK, "segment.ms": HOURLY},
         PARKED: KEPT_FOR_EVER,
     }
 )
