@@ -3,7 +3,6 @@
 import psycopg
 import pytest
 from city_alive import City
-from conftest import Day
 from psycopg.errors import InsufficientPrivilege
 
 from veche.demo.logs import SERVICES
@@ -29,7 +28,7 @@ AROUND = (
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_application_can_neither_change_nor_remove_an_event(city: City, day: Day, service: str) -> None:
+def test_the_application_can_neither_change_nor_remove_an_event(city: City, service: str) -> None:
     """Nor can it take away what forbids it."""
     before = city.rows(
         service, "SELECT count(*), max(notification_id), md5(string_agg(state, '' ORDER BY notification_id)) FROM stored_events"
@@ -37,7 +36,7 @@ def test_the_application_can_neither_change_nor_remove_an_event(city: City, day:
     with psycopg.connect(city.role_url(service, service), autocommit=True) as connection:
         connection.execute(f"SET search_path = {service}".encode())
         for statement in (*CHANGES, *AROUND):
-            with pytest.raises(InsufficientPrivilege):
+            with pytest.raises(InsufficientPrivilege, match=r"permission denied|must be owner"):
                 connection.execute(statement.encode())
     assert (
         city.rows(
@@ -49,7 +48,7 @@ def test_the_application_can_neither_change_nor_remove_an_event(city: City, day:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_owner_is_refused_by_a_trigger(city: City, day: Day, service: str) -> None:
+def test_the_owner_is_refused_by_a_trigger(city: City, service: str) -> None:
     """Who migrates and rebuilds views does not rewrite history by mistake."""
     with psycopg.connect(city.role_url(f"{service}_owner", service), autocommit=True) as connection:
         connection.execute(f"SET search_path = {service}".encode())
@@ -58,7 +57,7 @@ def test_the_owner_is_refused_by_a_trigger(city: City, day: Day, service: str) -
                 connection.execute(statement.encode())
 
 
-def test_no_service_can_read_anothers_store_or_the_keys(city: City, day: Day) -> None:
+def test_no_service_can_read_anothers_store_or_the_keys(city: City) -> None:
     """Each has its own database; keys are reached by functions alone."""
     for service in SERVICES:
         for other in set(SERVICES) - {service}:

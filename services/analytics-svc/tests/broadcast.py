@@ -12,7 +12,7 @@ from newsroom import as_messages
 from shared_chassis import kafka
 from shared_events.envelope import Received
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds after which what was waited for is taken for lost."""
 
 
@@ -51,6 +51,11 @@ def launch(command: Sequence[str], environment: Mapping[str, str] | None = None,
 def end_of(log: Path) -> str:
     """Read the end of what a program said."""
     return log.read_text()[-3000:] if log.exists() else ""
+
+
+def names(directory: Path) -> list[str]:
+    """Name what is in a directory."""
+    return sorted(path.name for path in directory.iterdir())
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import structlog
 
+from shared_chassis import kafka
 from shared_chassis.keyring import Keyring
 from shared_chassis.postgres import ServiceDatabase, migrate, role_password, role_url
 from shared_chassis.store import Store
@@ -89,3 +90,19 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     """A broker of this test's own, which it may kill."""
     with own_broker(tmp_path) as ours:
         yield ours
+
+
+@pytest.fixture(name="warehouse")
+def _warehouse(warehouse_database: ServiceDatabase) -> Iterator[warehouse.Warehouse]:
+    """Give the warehouse, with nothing heard yet."""
+    opened = warehouse.open_warehouse(warehouse_database)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+async def topic(kafka_bootstrap: str) -> str:
+    """Make a topic as its owner does."""
+    name = f"sample-{uuid4().hex[:8]}.events"
+    await kafka.ensure_topic(kafka_bootstrap, name)
+    return name

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 import warehouse as house
@@ -14,7 +13,6 @@ from warehouse import (
     consumer_of,
     document,
     fact,
-    open_warehouse,
     order_id,
     parcel_of,
     publish,
@@ -22,33 +20,17 @@ from warehouse import (
     until,
 )
 
-from shared_chassis import kafka
 from shared_chassis.consumer import Invalid
 from shared_chassis.parked import NoReasonError, NotParkedError, ParkedEvent, PostgresParking
-from shared_chassis.postgres import ServiceDatabase
 from shared_events.envelope import Received
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 
 @pytest.fixture
-def warehouse(warehouse_database: ServiceDatabase) -> Warehouse:
-    """Give the warehouse, with nothing heard yet."""
-    return open_warehouse(warehouse_database)
-
-
-@pytest.fixture
 def parking(warehouse: Warehouse) -> PostgresParking:
     """Give what a person decides with."""
     return PostgresParking(warehouse.database)
-
-
-@pytest.fixture
-async def topic(kafka_bootstrap: str) -> str:
-    """Make a topic as its owner does."""
-    name = f"sample-{uuid4().hex[:8]}.events"
-    await kafka.ensure_topic(kafka_bootstrap, name)
-    return name
 
 
 def life(order: str) -> list[tuple[int, str, bytes]]:

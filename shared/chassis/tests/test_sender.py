@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from shop import OrderPlaced
-from warehouse import Warehouse, caught_up, consumer_of, document, fact, open_warehouse, order_id, publish, running, until
+from warehouse import Warehouse, caught_up, consumer_of, document, fact, order_id, publish, running, until
 
 from shared_chassis import kafka
 from shared_chassis.consumer import Reactions
-from shared_chassis.postgres import Database, ServiceDatabase
+from shared_chassis.postgres import Database
 from shared_chassis.sender import Delivery, Sender, UndeliverableError, enqueue
 from shared_events.envelope import Received
 
@@ -52,12 +53,6 @@ def sender_of(database: Database, outside: Outside, attempts: int = 8) -> Sender
         attempts=attempts,
         first_rest=0.2,
     )
-
-
-@pytest.fixture
-def warehouse(warehouse_database: ServiceDatabase) -> Warehouse:
-    """Give the warehouse."""
-    return open_warehouse(warehouse_database)
 
 
 def open_rows(database: Database) -> int:
@@ -132,6 +127,27 @@ async def test_what_was_sent_and_not_reported_is_reported_and_not_sent_again(war
     async with running(sender_of(warehouse.database, outside)):
         await until(lambda: not open_rows(warehouse.database))
     assert len(outside.sent) == 1
+    assert set(outside.delivered.values()) == {1}
+
+
+async def test_what_went_out_is_marked_though_a_neighbour_could_not_be_postponed(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database blinks while one message of a batch is put off: the others went out and do not go out again."""
+    outside = Outside(refusals=1)
+
+    def blink(_sender: object, _delivery: Delivery, _error: str, *, more: int) -> None:
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(Sender, "_postpone", blink)
+    for _ in range(4):
+        enqueue(warehouse.database, uuid4(), "email", {})
+    async with running(sender_of(warehouse.database, outside)):
+        await until(lambda: len(outside.sent) == 3)
+        await until(lambda: open_rows(warehouse.database) == 1)
+        warehouse.database.execute("UPDATE delivery SET leased_until = clock_timestamp() - interval '1 second'")
+        await until(lambda: not open_rows(warehouse.database))
+    assert len(outside.sent) == 4
     assert set(outside.delivered.values()) == {1}
 
 

@@ -1,6 +1,7 @@
 """A warehouse that listens to the shop and to its bank: what the tests of consuming, parking, timers and sending need."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -299,3 +300,59 @@ async def caught_up(consumer: Consumer[Warehouse], bootstrap: str, *topics: str,
     """Wait until a consumer stands at the topics' present ends."""
     ends = await kafka.end_offsets(bootstrap, topics)
     await until(lambda: at_end(consumer, ends), seconds)
+
+
+Published = tuple[int, str, bytes]
+
+
+def partition_of(key: str) -> int:
+    """Say which partition a key goes to."""
+    return int(PARTITIONER(key.encode(), list(range(12)), list(range(12))))
+
+
+def keys(events: Sequence[Published]) -> list[str]:
+    """Name the orders of a day once each."""
+    return list(dict.fromkeys(key for _, key, _ in events))
+
+
+def day(orders: int, *, paid: bool = True, start: int = 0) -> list[Published]:
+    """Spell a day of orders: each placed and paid, their facts interleaved, positions with gaps."""
+    names = [order_id() for _ in range(orders)]
+    facts = [(name, fact(name, 1, shop.OrderPlaced(item="tea"))) for name in names]
+    if paid:
+        facts += [(name, fact(name, 2, shop.OrderPaid())) for name in names]
+    return [(start + 3 * place, name, document(recorded)) for place, (name, recorded) in enumerate(facts, 1)]
+
+
+def parcels(warehouse: Warehouse) -> dict[str, list[str]]:
+    """Read what the warehouse decided: per parcel the short names of its facts, in order."""
+    rows = warehouse.database.query("SELECT stream_id, type FROM event_log ORDER BY position")
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["stream_id"]].append(row["type"].removeprefix("warehouse.parcel-").removesuffix(".v1"))
+    return found
+
+
+def heard(warehouse: Warehouse) -> dict[str, list[int]]:
+    """Read what was folded: per order the positions, in the order they were folded in."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for row in warehouse.database.query("SELECT stream_id, position FROM heard ORDER BY place"):
+        found[row["stream_id"]].append(row["position"])
+    return found
+
+
+def open_parked(warehouse: Warehouse) -> list[tuple[str, int, str]]:
+    """Read what waits: (key, position, reason)."""
+    rows = warehouse.database.query("SELECT key, position, reason FROM parked_event WHERE settled_at IS NULL ORDER BY position")
+    return [(row["key"], row["position"], row["reason"]) for row in rows]
+
+
+def assert_each_once(warehouse: Warehouse, events: Sequence[Published]) -> None:
+    """See that every order's parcel was opened and sent once, and every fact folded once, in order."""
+    assert parcels(warehouse) == {parcel_of(key): ["opened", "sent"] for key in keys(events)}
+    expected: dict[str, list[int]] = defaultdict(list)
+    for position, key, _ in sorted(set(events)):
+        expected[key].append(position)
+    assert heard(warehouse) == expected
+    states = warehouse.database.query("SELECT stream_id, state FROM order_state")
+    assert {row["stream_id"]: row["state"] for row in states} == dict.fromkeys(keys(events), "OrderPaid")

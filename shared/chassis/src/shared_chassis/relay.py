@@ -31,7 +31,7 @@ from shared_chassis.metric import RELAY_AGE, RELAY_LAG, RELAY_POSITION
 from shared_events.envelope import CONTENT_TYPE
 
 AT_ONCE = 500
-GATHER = 0.02
+GATHER = 0.04
 """Seconds to let events gather after a batch that was not full: a busy store is published in dozens, not one by one."""
 POLL = 1.0
 """Seconds between two looks at the store when nobody notifies."""

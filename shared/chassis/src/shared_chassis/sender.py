@@ -194,7 +194,8 @@ class Sender(Generic[C]):
             if delivery.attempts + 1 >= self._attempts:
                 return _Ending(delivery, told(error))
             SENDER_DELIVERIES.labels(delivery.channel, "retried").inc()
-            self._postpone(delivery, told(error), more=1)
+            with suppress(*TROUBLE):  # the lease ends by itself; the others of the batch must be marked
+                self._postpone(delivery, told(error), more=1)
             return None
         return _Ending(delivery, None)
 

@@ -14,10 +14,10 @@ from shared_chassis.consumer import Fenced, Parked, Place, Position, Settled, St
 from shared_chassis.consumer.position import Asked, Reason
 from shared_chassis.process import MisconfiguredError
 
-RESTS: Final = 4.0
-"""A commit is followed by a rest of so many times its length, so that committing takes a fifth of the time at most."""
+RESTS: Final = 9.0
+"""A commit is followed by a rest of so many times its length, so that committing takes a tenth of the time at most."""
 
-LEAST_REST, LONGEST_REST = 0.05, 0.25
+LEAST_REST, LONGEST_REST = 0.1, 0.5
 """Seconds of a rest, during which the partitions gather what is committed together next."""
 
 TAKE_OVER: LiteralString = """

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from shared_chassis.consumer.breaker import Breaker
 from shared_chassis.consumer.lane import Dropped, Handler
-from shared_chassis.consumer.member import Membership, Reading
+from shared_chassis.consumer.member import GATHER, Membership, Reading
 from shared_chassis.consumer.partition import LogReplacedError
 from shared_chassis.consumer.position import Fenced, Positions
 from shared_chassis.consumer.reaction import TROUBLE, C, Folds, Reactions
@@ -35,7 +35,8 @@ class Consumer(Generic[C]):
     """Hears what other services say, and does here what follows from it: each once, in the order of its stream.
 
     `name` is the distribution's name and the Kafka group. `positions` keeps where it stands; `context` is given to reactions,
-    of which `concurrency` run at a time. `partitions` names the topics that have another number of partitions than 12.
+    of which `concurrency` run at a time; `gather` is the seconds between two fetches under load. `partitions` names the topics
+    that have another number of partitions than 12.
     """
 
     def __init__(  # noqa: PLR0913 - wiring by arguments
@@ -52,12 +53,13 @@ class Consumer(Generic[C]):
         concurrency: int = CONCURRENCY,
         partitions: Mapping[str, int] = _TWELVE_EACH,
         rest: float = REST,
+        gather: float = GATHER,
     ) -> None:
         self.name = name
         self.positions = positions
         self._breaker = Breaker()
         handler = Handler(name, mapper, reactions, folds, context)
-        self._reading = Reading(bootstrap, tuple(topics), partitions, handler, positions, self._breaker, concurrency)
+        self._reading = Reading(bootstrap, tuple(topics), partitions, handler, positions, self._breaker, concurrency, gather)
         self._rest = rest
         self._left: str | None = "The consumer has not joined its group yet."
 

@@ -28,7 +28,7 @@ GRACE = 3.0
 WATCH = 0.5
 """Seconds between two looks at what waiting keys wait for; nobody looks while none waits."""
 
-GATHER = 0.02
+GATHER = 0.05
 """Seconds to let events gather between two fetches: under load they come in dozens, not one by one."""
 
 HASTE = 0.02
@@ -54,6 +54,7 @@ class Reading(Generic[C]):
     positions: Positions
     breaker: Breaker
     concurrency: int
+    gather: float
 
     @property
     def consumer(self) -> str:
@@ -173,7 +174,7 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
                 if partition is not None and partition.standing:
                     partition.take(records)
             if batches:
-                await asyncio.sleep(GATHER)
+                await asyncio.sleep(self._reading.gather)
 
     def _nudge(self, keys: Iterable[str]) -> None:
         """Release what waits for one of these keys, and look again at what waits for anything else."""
