@@ -7,7 +7,7 @@ removed, it is built anew from the topics.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from threading import Lock
@@ -64,10 +64,11 @@ class FactFile:
             self._writer.begin()
             try:
                 yield self._writer
+                self._writer.commit()
             except BaseException:
-                self._writer.rollback()
+                with suppress(duckdb.Error):  # a transaction that failed by itself is over already
+                    self._writer.rollback()
                 raise
-            self._writer.commit()
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBPyConnection]:

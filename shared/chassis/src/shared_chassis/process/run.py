@@ -56,7 +56,9 @@ def run(parts: Parts, drain_seconds: float = 20.0) -> int:
     does not drain in time: what it had in hand was not acknowledged, so it will be done again.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Process(parts, drain_seconds).run())
+        status = runner.run(_Process(parts, drain_seconds).run())
+    gc.unfreeze()  # what was spared is let go in order; extensions report a leak otherwise
+    return status
 
 
 class _Process:
