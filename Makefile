@@ -7,6 +7,14 @@ BIN := .venv/bin
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard shared/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml cli/pyproject.toml))
 SOURCES := $(addsuffix /src,$(MEMBERS))
 ROWS ?= 9999
+comma := ,
+empty :=
+space := $(empty) $(empty)
+# Each suite is a process of its own, with parts of its own: what one leaves configured is nobody else's.
+CHASSIS := shared/chassis/tests
+CHASSIS_LOGGING := $(CHASSIS)/http $(CHASSIS)/process $(CHASSIS)/test_log.py
+CHASSIS_STORING := $(filter-out $(CHASSIS)/test_log.py,$(wildcard $(CHASSIS)/test_*.py))
+SUITES := $(filter-out shared/chassis,$(MEMBERS)) $(subst $(space),$(comma),$(CHASSIS_LOGGING)) $(subst $(space),$(comma),$(CHASSIS_STORING)) tests
 PARTS_READY := .veche/.parts-ready
 
 .PHONY: help
@@ -44,7 +52,7 @@ parts: install ## Fetch what the embedded PostgreSQL and Kafka need (on Debian a
 
 .PHONY: test
 test: parts ## Run every test, on real PostgreSQL and real Kafka.
-	$(BIN)/pytest -q
+	@for suite in $(SUITES); do echo "== $$suite"; $(BIN)/pytest -q $$(echo $$suite | tr , ' ') || exit 1; done
 
 .PHONY: demo
 demo: parts ## Run the city and play a real day; stays up until Ctrl-C (ONCE=1 ends; REQUESTS=, PROPOSALS= COMMENTS= other files; ROWS=n a generated day).

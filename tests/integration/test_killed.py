@@ -35,9 +35,9 @@ VICTIMS = (
 )
 ROWS, SEED = 240, 26
 """A day whose only request left open comes early: its deadline is over by the time that the last rows are."""
-SPEED = 160.0
-"""How much faster than on the day itself requests come: they take a minute, and so do the killings."""
-FIRST, LAST = 4.0, 58.0
+SPEED = 220.0
+"""How much faster than on the day itself requests come: they take three quarters of a minute, and so do the killings."""
+FIRST, LAST = 4.0, 42.0
 """Seconds of the play between which processes are killed."""
 
 
@@ -69,7 +69,10 @@ async def play_and_kill(city: City, file: Path, chance: random.Random) -> tuple[
 
 
 def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(city: City, day: Day, tmp_path: Path) -> None:
-    """Each of the five services, the stream processor, the broker and the database, by `kill -9`, in the middle of a play."""
+    """Each of the five services, the stream processor, the broker and the database, by `kill -9`, in the middle of a play.
+
+    All requests come to the end of their rows; where the broker was away for longer than the term of silence, by silence.
+    """
     write_requests(tmp_path / "requests.csv", ROWS, SEED)
     before, seed = restarts(city.home), int(time_ns() // 1000 % 10**6)
     played, killed = asyncio.run(play_and_kill(city, tmp_path / "requests.csv", random.Random(seed)))  # noqa: S311 - moments, no secret
@@ -77,7 +80,8 @@ def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(city: City, 
     story = f"Killed, with the seed {seed}: {killed}. {report.model_dump_json()}"
     assert (report.lost, report.duplicate_effects, report.parked) == (0, 0, 0), story
     assert report.good, story
-    assert (report.requests.rows, report.requests.accepted, played.outcome.odd) == (ROWS, ROWS, []), story
+    assert (report.requests.rows, report.requests.accepted) == (ROWS, ROWS), story
+    assert all("accepted by silence" in sentence for sentence in played.outcome.odd), (played.outcome.odd, story)
     ends = Counter(str(row.ending) for row in played.outcome.ids.values())
     assert report.requests.open == ends["open"] > 0, story
     breached = {fact.subject[-36:] for fact in played.books.stored.values() if fact.type == "dispatch.deadline-breached.v1"}

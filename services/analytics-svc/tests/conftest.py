@@ -1,5 +1,6 @@
 """What the tests of analytics-svc start from: an empty file of facts, in memory."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 from analytics_svc.facts.file import IN_MEMORY, FactFile
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_unconfigure() -> None:
+    """Take away hypothesis' watcher of the garbage collector: it outlives the modules, and DuckDB then reports a leak."""
+    gc.callbacks.clear()
 
 
 @pytest.fixture

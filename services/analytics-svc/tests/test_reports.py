@@ -267,7 +267,7 @@ class TestTallies:
         """Let the processor have told a count."""
         row: Row = {"minute": minute, "city": city, "district": "cd-1", "category": "bulky-items", "count": count}
         with facts.writing() as cursor:
-            fold(cursor, [Statement(COUNTS, {"fact": row, "key": count})])
+            fold(cursor, [Statement(COUNTS, {"fact": row})])
 
     @pytest.fixture
     def minute(self, facts: FactFile, room: Newsroom) -> datetime:

@@ -69,7 +69,7 @@ SUBMISSIONS: LiteralString = """
     INSERT INTO submission (submission, discussion, city, kind, happened, known)
     SELECT unnest($submission::UUID[]), unnest($discussion::UUID[]), unnest($city::VARCHAR[]), unnest($kind::VARCHAR[]),
            unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
-    ON CONFLICT DO NOTHING
+
 """
 
 KINDS: Final[Mapping[type[Event], SubmissionKind]] = {
@@ -81,16 +81,15 @@ KINDS: Final[Mapping[type[Event], SubmissionKind]] = {
 
 def fold(cursor: DuckDBPyConnection, statements: Iterable[Statement]) -> None:
     """Write a batch of facts, each kind of row by one statement, in the cursor's transaction."""
-    events: dict[object, Row] = {}
-    beside: dict[LiteralString, dict[object, Row]] = {}
+    batches: dict[LiteralString, list[Row]] = {EVENTS: []}
     for each in statements:
         if isinstance(row := each.params.get("event"), dict):
-            events[row["id"]] = row
+            batches[EVENTS].append(row)
         if isinstance(row := each.params.get("fact"), dict):
-            beside.setdefault(each.sql, {})[each.params["key"]] = row
-    for sql, batch in ((EVENTS, events), *beside.items()):
+            batches.setdefault(each.sql, []).append(row)
+    for sql, batch in batches.items():
         if batch:
-            cursor.execute(sql, columns(list(batch.values())))
+            cursor.execute(sql, columns(batch))
 
 
 def _event(received: Received, cause: UUID | None = None, aspect: str | None = None) -> Row:
@@ -143,7 +142,7 @@ def _submitted(received: Received) -> Statement:
         "channel": fact.channel,
         "person_known": fact.person is not None,
     }
-    return _beside(SUBMITTED, received, row["request"], row)
+    return _beside(SUBMITTED, received, row)
 
 
 def _registered(received: Received) -> Statement:
@@ -155,44 +154,44 @@ def _registered(received: Received) -> Statement:
         "type": fact.service_type,
         "district": fact.district,
     }
-    return _beside(REGISTERED, received, row["request"], row)
+    return _beside(REGISTERED, received, row)
 
 
 def _closed(received: Received) -> Statement:
     row: Row = {"request": _uuid(received), "outcome": cast("RequestClosed", received.fact).outcome}
-    return _beside(CLOSED, received, row["request"], row)
+    return _beside(CLOSED, received, row)
 
 
 def _held(received: Received) -> Statement:
-    fact, version = cast("HolderChanged", received.fact), received.recorded.version
+    fact = cast("HolderChanged", received.fact)
     row: Row = {
         "case_id": _uuid(received),
-        "version": version,
+        "version": received.recorded.version,
         "kind": fact.holder.kind,
         "organisation": fact.holder.organisation,
         "since": fact.at,
         "known": received.envelope.recorded_time,
     }
-    return Statement(HOLDINGS, {"event": _event(received), "fact": row, "key": (row["case_id"], version)})
+    return Statement(HOLDINGS, {"event": _event(received), "fact": row})
 
 
 def _case_closed(received: Received) -> Statement:
-    closed, case_id = cast("CaseClosed", received.fact), _uuid(received)
-    row: Row = {"case_id": case_id, "ended_at": closed.at, "known": received.envelope.recorded_time}
-    return Statement(CLOSINGS, {"event": _event(received), "fact": row, "key": case_id})
+    closed = cast("CaseClosed", received.fact)
+    row: Row = {"case_id": _uuid(received), "ended_at": closed.at, "known": received.envelope.recorded_time}
+    return Statement(CLOSINGS, {"event": _event(received), "fact": row})
 
 
 def _contributed(received: Received) -> Statement:
     fact = cast("QuestionSubmitted | ProposalSubmitted | RemarkSubmitted", received.fact)
     row: Row = {"submission": _uuid(received), "discussion": fact.discussion, "city": fact.city, "kind": KINDS[type(fact)]}
-    return _beside(SUBMISSIONS, received, row["submission"], row)
+    return _beside(SUBMISSIONS, received, row)
 
 
-def _beside(sql: LiteralString, received: Received, key: object, row: Row) -> Statement:
-    """Give a row beside the event's own, with when it happened and when it was known; `key` is what the row is about."""
+def _beside(sql: LiteralString, received: Received, row: Row) -> Statement:
+    """Give a row beside the event's own, with when it happened and when it was known."""
     row["happened"] = received.envelope.time
     row["known"] = received.envelope.recorded_time
-    return Statement(sql, {"event": _event(received), "fact": row, "key": key})
+    return Statement(sql, {"event": _event(received), "fact": row})
 
 
 def _uuid(received: Received) -> UUID:

@@ -91,11 +91,11 @@ def _count(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     window = Window.parse(record.key or b"")
     row: Row = {"minute": window.minute, "city": window.city, "district": window.district, "category": window.category}
     row["count"] = orjson.loads(record.value or b"")
-    return Statement(COUNTS, {"fact": row, "key": record.offset})
+    return Statement(COUNTS, {"fact": row})
 
 
 def _uncounted(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     said = {name: value.decode(errors="replace") for name, value in record.headers}
     row: Row = {"topic": said["topic"], "partition": int(said["partition"]), "offset": int(said["offset"])}
     row |= {"key": (record.key or b"").decode(), "type": said["type"], "error": said["error"]}
-    return Statement(UNCOUNTED, {"fact": row, "key": record.offset})
+    return Statement(UNCOUNTED, {"fact": row})
