@@ -211,7 +211,7 @@ def ratio(ours: Sequence[float], stock: Sequence[float]) -> float:
     return round(statistics.median(a / b for a, b in zip(ours, stock, strict=True)), 2)
 
 
-def main(rounds: int = 7, commands: int = 4000, single: int = 400) -> None:
+def main(rounds: int = 7, commands: int = 2400, single: int = 150) -> None:
     """Compare at 1 and 32 writers; write bench/results/append.json."""
     with postgres() as admin_url:
         ours, stock, service = prepare(admin_url)

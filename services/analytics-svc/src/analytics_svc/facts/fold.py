@@ -69,7 +69,7 @@ SUBMISSIONS: LiteralString = """
     INSERT INTO submission (submission, discussion, city, kind, happened, known)
     SELECT unnest($submission::UUID[]), unnest($discussion::UUID[]), unnest($city::VARCHAR[]), unnest($kind::VARCHAR[]),
            unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
-
+    ON CONFLICT DO NOTHING
 """
 
 KINDS: Final[Mapping[type[Event], SubmissionKind]] = {
