@@ -143,7 +143,9 @@ async def _events(client: httpx.AsyncClient) -> int:
     """Count the events folded, once all that was there before is."""
     count = -1
     for _ in range(30):
-        before, count = count, int((await client.get("/reports/totals")).json()["events"])
+        answer = (await client.get("/reports/totals")).json()
+        assert "events" in answer, answer
+        before, count = count, int(answer["events"])
         if before == count:
             break
         await asyncio.sleep(2)

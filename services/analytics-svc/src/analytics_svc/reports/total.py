@@ -7,7 +7,7 @@ from typing import Final, LiteralString
 from analytics_svc.facts.file import FactFile, Row, rows
 
 TOPICS: LiteralString = """
-    SELECT topic, count(*) AS events, max(position) AS last_position, sum(position)::BIGINT AS sum_of_positions FROM event
+    SELECT topic, count(*) AS events, max(position) AS last_position, bit_xor(position) AS xor_of_positions FROM event
     WHERE known <= coalesce($as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ)
     GROUP BY topic ORDER BY topic
 """
@@ -45,8 +45,9 @@ NOTHING: Final[Row] = {"count": 0, "p50_s": None, "p99_s": None, "max_s": None}
 class Totals:
     """Counts of events by topic and by type, and latencies in seconds.
 
-    `sum_of_positions` of a topic equals the store's sum when the two hold the same events. `latency`: from the recorded time of a
-    request's or submission's submission to its folding here, and from a failed routing to the work item about it.
+    Count and `xor_of_positions` of a topic equal the store's (`bit_xor(notification_id)`) when the two hold the same events.
+    `latency`: from the recorded time of a request's or submission's submission to its folding here, and from a failed routing to
+    the work item about it.
     """
 
     events: int
