@@ -40,6 +40,7 @@ check: install ## Lint, types, architecture, dependencies and unit tests; no ser
 	$(BIN)/lint-imports
 	for member in $(MEMBERS); do (cd $$member && $(CURDIR)/$(BIN)/deptry src) || exit 1; done
 	$(BIN)/python -m shared_events.schemas --check
+	$(BIN)/python -m shared_events.asyncapi --check
 	$(BIN)/pytest -q -n auto -m "not postgres and not kafka and not stack"
 
 .PHONY: format
@@ -71,8 +72,9 @@ bench-append: parts ## Compare our append with the library's stock recorder; wri
 	$(BIN)/python bench/append.py
 
 .PHONY: schemas
-schemas: install ## Write the JSON Schemas of all events anew.
+schemas: install ## Write the JSON Schemas of all events and the AsyncAPI document anew.
 	$(BIN)/python -m shared_events.schemas
+	$(BIN)/python -m shared_events.asyncapi
 
 .PHONY: lock
 lock: ## Pin every library with its hashes, without addresses.

@@ -19,6 +19,7 @@ from veche.play.command import robots_of, run
 from veche.robot import Robots
 from veche.slice import Shown, read_feed
 from veche.stack import told
+from veche.wording import sentence, words
 
 app = typer.Typer()
 
@@ -139,7 +140,7 @@ def _found(events: list[Shown]) -> list[Shown]:
 
 
 def write(console: Console, events: Sequence[Shown]) -> None:
-    """Print each event as people read it: when, what, who and why in a line, what it says below."""
+    """Print each event as people read it: when, what in a sentence, who and why; its fields below."""
     known = {event.id: event for event in events}
     day = ""
     for event in events:
@@ -149,14 +150,10 @@ def write(console: Console, events: Sequence[Shown]) -> None:
             console.print(f"[bold]{day}[/bold] ({local:%Z})", highlight=False)
         cause = known.get(UUID(event.text("causationid")))
         why = f"because of: {words(cause.text('type'))}" if cause is not None else "asked for"
-        head = f"{local:%H:%M:%S}  [bold]{words(event.text('type'))}[/bold]  [dim]by {event.text('actor')}, {why}[/dim]"
+        said = escape(sentence(event.text("type"), event.data))
+        head = f"{local:%H:%M:%S}  [bold]{said}[/bold]  [dim]by {event.text('actor')}, {why}[/dim]"
         console.print(head, highlight=False, soft_wrap=True)
         console.print(f"          [dim]{escape(details(event))}[/dim]", highlight=False, soft_wrap=True)
-
-
-def words(type_: str) -> str:
-    """Read an event's type aloud: `request.request-submitted.v1` is `request submitted`."""
-    return type_.partition(".")[2].rpartition(".")[0].replace("-", " ")
 
 
 def details(event: Shown) -> str:

@@ -10,7 +10,7 @@ from newsroom import Newsroom, TokensOfTests, heard, named, signed_in
 
 from analytics_svc.api import ERRORS, router
 from analytics_svc.application import MAY
-from analytics_svc.domain import AnalyticsError
+from analytics_svc.domain.refusal import AnalyticsError
 from analytics_svc.facts.file import FactFile
 from shared_chassis.http import ANYBODY, ROLES, create_api, feed_router
 

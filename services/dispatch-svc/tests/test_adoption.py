@@ -73,7 +73,7 @@ def test_a_start_that_was_cut_short_is_finished_by_the_next_one(
 
     with running(context):
         with monkeypatch.context() as patch:
-            patch.setattr("dispatch_svc.application._adopt_responsibilities", crash)
+            patch.setattr("dispatch_svc.application.rulebook._adopt_responsibilities", crash)
             with pytest.raises(KeyboardInterrupt):
                 adopt(context)
         assert len(stored(context)) == 3

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from control_room import Person, TokensOfTests
 
-from dispatch_svc.api import ERRORS, router
+from dispatch_svc.api import ERRORS, ROUTERS
 from dispatch_svc.application import MAY
 from dispatch_svc.domain.refusal import CaseNotFoundError
 from shared_chassis.http import ANYBODY, ROLES, create_api
@@ -39,7 +39,7 @@ class Behind:
 async def api() -> AsyncIterator[httpx.AsyncClient]:
     """Give the API with nothing behind its edge."""
     behind: Any = Behind()
-    routers = [router, feed_router(behind, MAY["read_feed"])]
+    routers = [*ROUTERS, feed_router(behind, MAY["read_feed"])]
     app = create_api(
         title="dispatch", service="dispatch", routers=routers, verifier=TokensOfTests(), errors=ERRORS, context=behind
     )

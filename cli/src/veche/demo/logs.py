@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from local_stack.state import State
 from shared_events.event import topic_of
+from veche.demo.counted import Counted, count, weigh
 from veche.failure import CommandError
 
 SERVICES = ("request", "dispatch", "discussion", "notification", "analytics")
@@ -84,6 +85,8 @@ class Books:
     """Where each published fact stands first: topic, partition, offset."""
     parked: set[tuple[str, str, int]] = field(default_factory=set)
     """Consumer, topic, position."""
+    counted: Counted = field(default_factory=Counted)
+    """What SQL counts by itself."""
 
 
 def connect(state: State, service: str) -> "psycopg.Connection[tuple[object, ...]]":
@@ -184,6 +187,7 @@ async def read_books(state: State, analytics_positions: PositionsReader) -> Book
     books = Books()
     for service in SERVICES:
         await asyncio.to_thread(_read_store, state, service, books)
+    await asyncio.to_thread(_count, state, books)
     await _read_topics(state.bootstrap, books)
     books.consumed = await asyncio.to_thread(positions, state) | await analytics_positions()
     return books
@@ -199,6 +203,13 @@ def _read_store(state: State, service: str, books: Books) -> None:
         books.commands[service] = {UUID(str(row[0])) for row in connection.execute(COMMANDS).fetchall()}
         for position, topic, consumer in connection.execute(PARKED).fetchall():
             books.parked.add((str(consumer), str(topic), int(str(position))))
+
+
+def _count(state: State, books: Books) -> None:
+    with connect(state, "request") as request, connect(state, "dispatch") as dispatch:
+        for connection in (request, dispatch):
+            count(connection, books.counted)
+        weigh(request, dispatch, books.counted)
 
 
 async def _read_topics(bootstrap: str, books: Books) -> None:

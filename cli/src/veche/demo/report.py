@@ -1,6 +1,6 @@
 """The report's checks, as pure functions over the books: what is lost, and what happened twice for one cause."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -32,6 +32,8 @@ ONCE_A_CAUSE = (
     "dispatch.request-assigned.v1",
     "notification.message-sent.v1",
 )
+NEXT_TURN = ("dispatch.assignment-declined.v1", "dispatch.work-returned.v1", "dispatch.case-reclassified.v1")
+"""After each of these a case is assigned anew within its round."""
 MESSAGE_CAUSES = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
 SUBMISSIONS = ("discussion.question-submitted.v1", "discussion.proposal-submitted.v1", "discussion.remark-submitted.v1")
 
@@ -91,13 +93,29 @@ def unmessaged(books: Books) -> Iterable[Fact]:
 
 
 def duplicate_effects(books: Books) -> Counter[str]:
-    """Count, by type, every effect beyond the first that one cause had."""
-    seen: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+    """Count, by type, every effect beyond the first: of a cause, or, where a case goes through rounds, of its turn in a round."""
+    turns: Counter[str] = Counter()
+    seen: Counter[tuple[str, ...]] = Counter()
     for fact in books.stored.values():
-        if fact.type in ONCE_A_CAUSE:
-            cause = fact.data.get("cause") or (fact.subject if fact.type == "dispatch.case-opened.v1" else fact.causation)
-            seen[fact.type, str(cause), str(fact.data.get("channel", ""))] += 1
-    return Counter({type_: count - 1 for (type_, _, _), count in seen.items() if count > 1})
+        if fact.type in NEXT_TURN:
+            turns[fact.subject] += 1
+        elif fact.type in ONCE_A_CAUSE:
+            seen[fact.type, *_cause(fact, turns)] += 1
+    return sum((Counter({type_: count - 1}) for (type_, *_), count in seen.items() if count > 1), Counter())
+
+
+def _cause(fact: Fact, turns: Mapping[str, int]) -> tuple[str, ...]:
+    """Name what may have an effect once: a second round has its own proposal, and a declined assignment its next one."""
+    said = fact.data
+    match fact.type:
+        case "dispatch.case-opened.v1":
+            return (fact.subject,)
+        case "request.completion-proposed.v1":
+            return (fact.subject, str(said["round"]))
+        case "dispatch.request-assigned.v1":
+            return (fact.subject, str(said["round"]), str(turns.get(fact.subject, 0)), str(said["organisation"]))
+        case _:
+            return (str(said.get("cause") or fact.causation), str(said.get("channel", "")))
 
 
 def consumed(books: Books) -> dict[str, int]:

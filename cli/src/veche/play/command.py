@@ -46,6 +46,11 @@ What becomes of each row:
              file's owner.
   Closed     accepted, started, reported done; the resident confirms. Cancelled: withdrawn. Referred out: rejected, outcome
              not responsible. Open: assigned, never accepted, so its deadline is breached. Other statuses: left open, reported.
+  Tempers    of closed rows, by SHA-256(file number) mod 100. 0-1: the resident, if there is one, disputes the first completion;
+             the executor works a second round, then the resident confirms. 2-4: the executor declines once; a robot dispatcher
+             claims the work item and assigns the file's owner again. 5: it declines until no more refusals are allowed; the
+             dispatcher records that the committee decided. The supervisor's look at a dispute stays in the queue.
+  Twice      a row that repeats an address and type looks at what is offered as the same, and says that it is not.
   Retries    5xx and lost answers are asked again with the same Idempotency-Key; playing a file twice adds nothing."""
 EXPLAIN_DISCUSSIONS = """\
 What becomes of the two files:

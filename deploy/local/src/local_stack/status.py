@@ -84,12 +84,17 @@ def _standing(state: State, info: ProgramInfo, ended: int) -> Standing:
 
 
 def _condition(state: State, info: ProgramInfo) -> tuple[Condition, str | None]:
-    if info.statename in {"STARTING", "BACKOFF"}:
+    if info.statename == "BACKOFF" or (info.statename == "STARTING" and not _answers(state, info.name)):
         return "starting", info.spawnerr or None
-    if info.statename != "RUNNING":
+    if info.statename not in {"RUNNING", "STARTING"}:
         return ("stopped" if info.statename == "STOPPED" else "down"), info.spawnerr or None
     said = _trouble(state, info.name)
     return ("not ready" if said else "running"), said
+
+
+def _answers(state: State, name: str) -> bool:
+    """Say whether a program that can be asked already answers, though the supervisor still waits to see it stay up."""
+    return (_part(name) is not None or name in state.urls) and _trouble(state, name) is None
 
 
 def _part(name: str) -> Part | None:

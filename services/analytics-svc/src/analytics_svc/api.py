@@ -10,9 +10,10 @@ import orjson
 from fastapi import Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from analytics_svc import application, domain
+from analytics_svc import application
 from analytics_svc.application import MAY, Context
-from analytics_svc.domain import AnalyticsError
+from analytics_svc.domain.refusal import AlreadySavedError, AnalyticsError
+from analytics_svc.domain.report import LONGEST_NAME
 from analytics_svc.facts.file import Row
 from analytics_svc.reports import holder, reconciliation, request, saved, submission, tally, total
 from analytics_svc.reports.report import Table, Window, as_csv
@@ -25,7 +26,7 @@ class UnreadableParameterError(AnalyticsError):
     """This report cannot be drawn with these parameters."""
 
 
-ERRORS: Mapping[type[Exception], int] = {domain.AlreadySavedError: 409, AnalyticsError: 422}
+ERRORS: Mapping[type[Exception], int] = {AlreadySavedError: 409, AnalyticsError: 422}
 """What is refused, and as what."""
 
 CSV: Final = "text/csv"
@@ -164,7 +165,7 @@ class ReportToSave(BaseModel):
         },
     )
 
-    name: str = Field(max_length=domain.LONGEST_NAME)
+    name: str = Field(max_length=LONGEST_NAME)
     report: str = Field(max_length=100)
     parameters: dict[str, str] = Field(default_factory=dict, max_length=20)
 

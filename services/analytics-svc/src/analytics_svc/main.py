@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from analytics_svc import __doc__ as about
 from analytics_svc.api import ERRORS, router
 from analytics_svc.application import MAY, SERVICE, Context
+from analytics_svc.domain.surge import Sensitivity
 from analytics_svc.facts.file import FactFile
 from analytics_svc.facts.fold import FOLDS
 from analytics_svc.facts.parked import DuckParking
@@ -174,10 +175,18 @@ def rebuild_views(settings: Settings) -> None:
 
 
 def run_streams(settings: Settings) -> None:
-    """Run the stream processor alone: it tallies registrations by the minute."""
+    """Run the stream processor alone: it tallies registrations by the minute, and tells surges."""
     from analytics_svc.streams import Streams
 
-    streams = Streams(settings.kafka_bootstrap_servers)
+    sensitivity = Sensitivity(
+        window=settings.surge_window_minutes,
+        times=settings.surge_times,
+        least=settings.surge_least,
+        half_life=settings.surge_half_life_hours * 60,
+        warm_up=settings.surge_warm_up_hours * 60,
+        stale=settings.surge_stale_minutes,
+    )
+    streams = Streams(settings.kafka_bootstrap_servers, sensitivity)
     raise SystemExit(run(Parts([Component("streams", streams.run)]), settings.drain_seconds))
 
 

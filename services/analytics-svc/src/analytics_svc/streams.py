@@ -1,6 +1,11 @@
 """The stream processor: registrations tallied by the minute, per category and district, as they come. A hint, never a fact.
 
     request.events ─ header ─► analytics.registrations (by category|district|city) ─► table `tallies` ─ timer ─► analytics.tallies
+                                                                                   └► table `surges` ──────────► analytics.signals
+
+A surge is told as `SurgeDetected` in the form of every event (document, headers, key), acknowledged before the table remembers
+that it was: after a crash it may be told twice, under the same id, and is never forgotten. Its position is the microsecond of
+its telling. Surges are looked for after the tally is kept: what goes wrong there is parked, and costs no count.
 
 Windows are of the event's own recorded time, so a restart changes no window. Faust acknowledges an event whether or not its agent
 managed it, so each loop catches every error and parks the event on `analytics.parked`. What is repeated after a crash is known by
@@ -10,6 +15,7 @@ This is the only module that imports faust.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,10 +32,17 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT, StreamT, TopicT
 
+from analytics_svc.domain import surge
+from analytics_svc.domain.surge import MINUTE, History, Sensitivity, Surge
 from analytics_svc.facts.tally import HOURLY, KEPT, PARKED, TALLIES, WEEK, Window, ensure_topics
 from shared_chassis.kafka import PARTITIONS, MissingTopicError, ensure_topic, require_topics
 from shared_chassis.log import told
+from shared_chassis.mapper import to_document
+from shared_chassis.relay import Message, message
+from shared_events.analytics import SurgeDetected
+from shared_events.envelope import Envelope, Recorded
 from shared_events.event import topic_of
+from shared_events.ids import SIGNALS_TOPIC, derive
 from shared_events.request import RequestRegistered
 
 APP: Final = "analytics-streams"
@@ -37,9 +50,11 @@ APP: Final = "analytics-streams"
 
 SOURCE: Final = topic_of("request")
 REGISTRATIONS: Final = "analytics.registrations"
-CHANGELOG: Final = f"{APP}-tallies-changelog"
+CHANGELOGS: Final = (f"{APP}-tallies-changelog", f"{APP}-surges-changelog")
 
-MINUTE: Final = 60.0
+SPEAKER: Final = "analytics-svc"
+"""Who says that there is a surge."""
+
 TELL_EVERY: Final = 2.0
 """Seconds between two words about the windows that changed."""
 
@@ -52,7 +67,7 @@ SESSION: Final = 10.0
 OWN: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         REGISTRATIONS: {"retention.ms": WEEK},
-        CHANGELOG: {"cleanup.policy": "compact", "segment.ms": HOURLY},
+        **{topic: {"cleanup.policy": "compact", "segment.ms": HOURLY} for topic in CHANGELOGS},
     }
 )
 """The processor's own topics, with as many partitions as its source."""
@@ -102,15 +117,16 @@ def registration(partition: int, headers: Mapping[str, bytes], document: bytes) 
 class Streams:
     """The processor, as a part of a process."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, sensitivity: Sensitivity) -> None:
         self._bootstrap = bootstrap
+        self._sensitivity = sensitivity
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tally until told to stop. Raises what the processor died of; a new one goes on from where it stood."""
         await self._prepare(stop)
         if stop.is_set():
             return
-        app = Processor(self._bootstrap).app
+        app = Processor(self._bootstrap, self._sensitivity).app
         await app.start()
         _log.info("streams.started", source=SOURCE)
         stopped, ended = asyncio.create_task(_until(stop)), asyncio.create_task(app.wait_until_stopped())
@@ -174,9 +190,11 @@ class _SkippingTransport(driver.Transport):
 
 
 class Processor:
-    """Two agents, a table and a timer, wired to a broker."""
+    """Two agents, two tables and a timer, wired to a broker."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, sensitivity: Sensitivity) -> None:
+        self._sensitivity = sensitivity
+        self._spoke_at = 0
         self.app = faust.App(
             APP,
             broker=f"kafka://{bootstrap}",
@@ -193,8 +211,10 @@ class Processor:
         )
         self.app.transport = _SkippingTransport(self.app.conf.broker_consumer, self.app)
         self._registrations, self._told, self._parked = (self._topic(name) for name in (REGISTRATIONS, TALLIES, PARKED))
+        self._signals = self._topic(SIGNALS_TOPIC)
         self._table = self.app.Table("tallies", default=dict, partitions=PARTITIONS, key_type=str)
-        self._windows = cast("WindowWrapper", self._table.tumbling(MINUTE, expires=KEPT)).relative_to(_moment_of)
+        self._windows = cast("WindowWrapper", self._table.tumbling(float(MINUTE), expires=KEPT)).relative_to(_moment_of)
+        self._histories = self.app.Table("surges", default=dict, partitions=PARTITIONS, key_type=str)
         self._changed: dict[bytes, int] = {}
         self.app.agent(self._topic(SOURCE), name="bring-together")(self.bring_together)
         self.app.agent(self._registrations, name="tally")(self.tally)
@@ -212,10 +232,12 @@ class Processor:
                 await self._park(event, error)
 
     async def tally(self, stream: StreamT[bytes]) -> None:
-        """Count each registration in its minute, once."""
+        """Count each registration in its minute, once; then see whether it makes a surge."""
         async for event in stream.events():
             try:
-                self._count(Registration.parse(event.message.key or b"", event.message.value or b""))
+                found = Registration.parse(event.message.key or b"", event.message.value or b"")
+                self._count(found)
+                await self._watch(found, event.message.partition)
             except Exception as error:  # noqa: BLE001 - Faust acknowledges it either way
                 await self._park(event, error)
 
@@ -239,6 +261,34 @@ class Processor:
             self._windows[name] = counted
             self._changed[found.window.key] = _total(counted)
 
+    async def _watch(self, found: Registration, partition: int) -> None:
+        """Tell a surge, once a window, and remember what was heard."""
+        by, name, minute = self._sensitivity, found.key.decode(), int(found.window.minute.timestamp()) // MINUTE
+        before = History.of(self._histories.get(name), minute + 1 - by.window)
+        history = surge.counted(before, minute, found.partition, found.position, by)
+        if history is None:
+            return
+        detected = surge.surge(history, self._known_since(found.window.city, partition, minute), int(time.time()) // MINUTE, by)
+        if detected is not None:
+            said = signal(found.window, detected, self._position())
+            await (await self._signals.send(key=said.key, value=said.value, headers=list(said.headers)))
+            history = surge.told(history, detected, by)
+            _log.info("streams.surge", **found.window.named, count=detected.count, average=round(detected.average, 2))
+        self._histories[name] = history.stored
+
+    def _known_since(self, city: str, partition: int, minute: int) -> int:
+        """Tell, and remember, the first minute in which anything of a city was heard of in this partition."""
+        name = f"{city}|{partition}"
+        since = cast("int | None", self._histories.get(name))
+        if since is None:
+            self._histories[name] = since = minute
+        return since
+
+    def _position(self) -> int:
+        """Number what is told now: by the microsecond, and always higher than before."""
+        self._spoke_at = max(self._spoke_at + 1, time.time_ns() // 1000)
+        return self._spoke_at
+
     async def _park(self, event: EventT[bytes], error: Exception) -> None:
         """Set an event aside with the reason; like all that is sent, it is acknowledged before the event's place is committed."""
         message = event.message
@@ -255,6 +305,28 @@ class Processor:
     def _topic(self, name: str) -> TopicT:
         """Name a topic that carries bytes as they are; it was made before."""
         return self.app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def signal(window: Window, found: Surge, position: int) -> Message:
+    """Make the message of a surge: as the relay makes those of facts, so that whoever hears facts hears it.
+
+    Its id and its stream follow from what it is about, so the same window told twice is the same event.
+    """
+    start, end = (datetime.fromtimestamp(minute * MINUTE, UTC) for minute in (found.start, found.end))
+    about = derive("surge", window.city, window.category, window.district, start.isoformat())
+    now = datetime.fromtimestamp(position / 1e6, UTC)
+    fact = SurgeDetected(
+        city=window.city,
+        service_type=window.category,
+        district=window.district or None,
+        window_start=start,
+        window_end=end,
+        count=found.count,
+        average=round(found.average, 3),
+    )
+    envelope = Envelope(derive(about, 0), f"/veche/{SPEAKER}", fact.TYPE, now, now, f"service:{SPEAKER}", about, about)
+    stream = f"surge-{about}"
+    return message(position, stream, to_document(Recorded(stream, 1, envelope, fact)))
 
 
 def _wanted(headers: Sequence[tuple[str, bytes]]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from fastapi import FastAPI
 
 from dispatch_svc import __doc__ as about
-from dispatch_svc.api import ERRORS, router
+from dispatch_svc.api import ERRORS, ROUTERS
 from dispatch_svc.application import MAY, SERVICE, Context, adopt
 from dispatch_svc.settings import Settings
 from dispatch_svc.views import PROJECTION, TABLES
@@ -126,7 +126,7 @@ def _api(
 ) -> FastAPI:
     """Create the API; a process without its routes has it for its probes."""
     routers = [
-        router,
+        *ROUTERS,
         feed_router(context.database, MAY["read_feed"]),
         positions_router(positions),
         parked_router(PostgresParking(context.database)),

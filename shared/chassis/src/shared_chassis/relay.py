@@ -7,6 +7,7 @@ The relay's one PostgreSQL connection is asynchronous: it waits for NOTIFY witho
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
 from shared_chassis import kafka
+from shared_chassis.consumer.era import Era
 from shared_chassis.log import told
 from shared_chassis.metric import RELAY_AGE, RELAY_LAG, RELAY_POSITION
 from shared_events.envelope import CONTENT_TYPE
@@ -57,6 +59,12 @@ TAKE_OVER = """
     ON CONFLICT (cluster_id) DO UPDATE SET epoch = r.epoch + 1
     RETURNING position, epoch
 """
+DURABLY = "SET LOCAL synchronous_commit = on"
+BEGIN_ERA = """
+    INSERT INTO relay_era AS e (after, era) SELECT coalesce(max(notification_id), 0), gen_random_uuid() FROM stored_events
+    ON CONFLICT (after) DO UPDATE SET era = excluded.era, begun_at = clock_timestamp()
+"""
+ERAS: LiteralString = "SELECT after, era FROM relay_era ORDER BY after"
 READ: LiteralString = """
     SELECT notification_id, originator_id, state, rule_now() AS now FROM stored_events
     WHERE notification_id > %(position)s ORDER BY notification_id LIMIT %(limit)s
@@ -100,8 +108,8 @@ class Message:
     recorded: datetime
 
 
-def message(position: int, stream_id: str, state: bytes) -> Message:
-    """Make the message of a stored event; headers let one filter and trace without reading it.
+def message(position: int, stream_id: str, state: bytes, era: Era | None = None) -> Message:
+    """Make the message of a stored event; headers let one filter and trace without reading it, and notice another history.
 
     Raises `ForeignKeyError` when the document's subject is not the stream.
     """
@@ -109,12 +117,14 @@ def message(position: int, stream_id: str, state: bytes) -> Message:
     if document["subject"] != stream_id:
         raise ForeignKeyError(f"{ForeignKeyError.__doc__} (position {position})")
     trace, span = document["correlationid"].replace("-", ""), document["id"].replace("-", "")[:16]
-    headers = (
+    headers: tuple[tuple[str, bytes], ...] = (
         ("content-type", CONTENT_TYPE.encode()),
         ("type", document["type"].encode()),
         ("position", str(position).encode()),
         ("traceparent", f"00-{trace}-{span}-01".encode()),
     )
+    if era is not None:
+        headers = (*headers, ("era", era.header()))
     return Message(position, stream_id.encode(), state, headers, datetime.fromisoformat(document["recordedtime"]))
 
 
@@ -214,10 +224,15 @@ class Relay:
     async def _take_over(
         self, connection: AsyncConnection[DictRow], producer: AIOKafkaProducer, cluster: str, partitions: Sequence[int]
     ) -> "_Lead":
-        row = await (await connection.execute(TAKE_OVER, {"cluster": cluster})).fetchone()
+        """Begin an era of the log, for good before anything is published in it, and take the checkpoint."""
+        async with connection.transaction():
+            await connection.execute(DURABLY)
+            await connection.execute(BEGIN_ERA)
+            row = await (await connection.execute(TAKE_OVER, {"cluster": cluster})).fetchone()
         if row is None:
             raise Deposed(Deposed.__doc__)
-        return _Lead(connection, producer, cluster, partitions, row["epoch"], row["position"])
+        eras = [Era(each["after"], str(each["era"])) for each in await (await connection.execute(ERAS)).fetchall()]
+        return _Lead(connection, producer, cluster, partitions, eras, row["epoch"], row["position"])
 
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
         same_cluster_at = measured_at = monotonic()
@@ -245,7 +260,8 @@ class Relay:
         messages: list[Message] = []
         for row in rows:
             try:
-                messages.append(message(row["notification_id"], row["originator_id"], row["state"]))
+                position = row["notification_id"]
+                messages.append(message(position, row["originator_id"], row["state"], lead.era_of(position)))
             except ForeignKeyError:
                 if not messages:
                     raise
@@ -305,14 +321,20 @@ class Relay:
 
 @dataclass(slots=True)
 class _Lead:
-    """What one lead holds: its connection, producer, cluster and epoch, and how far it has published."""
+    """What one lead holds: its connection, producer, cluster and epoch, the log's eras, and how far it has published."""
 
     connection: AsyncConnection[DictRow]
     producer: AIOKafkaProducer
     cluster: str
     partitions: Sequence[int]
+    eras: Sequence[Era]
     epoch: int
     position: int
+
+    def era_of(self, position: int) -> Era | None:
+        """Name the era of the log a position belongs to; None for one before the first era."""
+        place = bisect_left(self.eras, position, key=lambda era: era.after)
+        return self.eras[place - 1] if place else None
 
 
 async def _meanwhile(connection: AsyncConnection[DictRow], work: Coroutine[None, None, None]) -> None:

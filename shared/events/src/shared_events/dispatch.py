@@ -323,7 +323,10 @@ class HolderChanged(DispatchEvent):
 
 
 class StageDeadlineSet(DispatchEvent):
-    """A clock runs: the stage is to end by `due`, by a policy and calendar pinned here for good; a warning comes at `warn_at`."""
+    """A clock runs: the stage is to end by `due`, by a policy and calendar pinned here for good; a warning comes at `warn_at`.
+
+    `ladder` is that policy's: who is told when a breach of this clock still stands.
+    """
 
     stage: Stage
     round: int
@@ -334,6 +337,7 @@ class StageDeadlineSet(DispatchEvent):
     calendar: str
     calendar_version: str
     warn_at: datetime | None = None
+    ladder: tuple[EscalationStep, ...] = ()
 
 
 class ClockPaused(DispatchEvent):

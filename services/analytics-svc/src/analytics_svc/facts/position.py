@@ -77,6 +77,11 @@ ASKED: LiteralString = """
     GROUP BY topic, partition, key
     HAVING arg_min(asked IS NOT NULL, position)
 """
+ERAS: LiteralString = "SELECT era FROM consumer_era WHERE consumer = $consumer AND topic = $topic AND partition = $partition"
+MEET: LiteralString = """
+    INSERT INTO consumer_era (consumer, topic, partition, era)
+    SELECT $consumer, $topic, $partition, unnest($eras::VARCHAR[]) ON CONFLICT DO NOTHING
+"""
 STATUS: LiteralString = """
     SELECT consumer, topic, partition, next_offset, last_position FROM consumer_position
     WHERE $cluster IS NULL OR cluster_id = $cluster
@@ -138,6 +143,15 @@ class DuckPositions:
     def arrived(self, _streams: Collection[str]) -> Collection[str]:
         """Say that nothing is awaited: a fact is folded whatever is known of its subject."""
         return ()
+
+    def eras(self, place: Place) -> Collection[str]:
+        """Name the stretches of the publisher's log a partition has met."""
+        return {str(row["era"]) for row in self._file.query(ERAS, _of(place))}
+
+    def meet(self, place: Place, eras: Collection[str]) -> None:
+        """Keep that a partition has met these."""
+        with self._file.writing() as cursor:
+            cursor.execute(MEET, {**_of(place), "eras": list(eras)})
 
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""

@@ -105,6 +105,13 @@ CREATE TABLE consumer_position (
     epoch BIGINT NOT NULL,
     PRIMARY KEY (consumer, topic, partition, cluster_id)
 );
+CREATE TABLE consumer_era (
+    consumer VARCHAR NOT NULL,
+    topic VARCHAR NOT NULL,
+    partition INTEGER NOT NULL,
+    era VARCHAR NOT NULL,
+    PRIMARY KEY (consumer, topic, partition, era)
+);
 CREATE TABLE parked_event (
     parked_id BIGINT PRIMARY KEY DEFAULT nextval('parked_number'),
     consumer VARCHAR NOT NULL,

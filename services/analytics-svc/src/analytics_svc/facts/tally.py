@@ -10,8 +10,9 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from analytics_svc.facts.file import Row
-from shared_chassis.kafka import KEPT_FOR_EVER, ensure_topic
+from shared_chassis.kafka import KEPT_FOR_EVER, SIGNALS_PARTITIONS, ensure_topic
 from shared_chassis.view import Statement
+from shared_events.ids import SIGNALS_TOPIC
 
 TALLIES: Final = "analytics.tallies"
 """The topic of the tallies: of each window the newest count is kept."""
@@ -65,6 +66,11 @@ class Window:
     category: str
 
     @property
+    def named(self) -> dict[str, str]:
+        """What is counted, for logs."""
+        return {"city": self.city, "district": self.district, "category": self.category}
+
+    @property
     def key(self) -> bytes:
         """The window as a key of the topic."""
         return f"{self.minute.isoformat()}|{self.city}|{self.district}|{self.category}".encode()
@@ -77,9 +83,13 @@ class Window:
 
 
 async def ensure_topics(bootstrap: str) -> None:
-    """Make the topics the stream processor tells us on, where they are missing; both of us may be first."""
+    """Make the topics the stream processor tells us and others on, where they are missing; both of us may be first.
+
+    Raises `TopicError` when one is not as the contract says.
+    """
     for topic, config in TOPICS.items():
         await ensure_topic(bootstrap, topic, ONE_PARTITION, config)
+    await ensure_topic(bootstrap, SIGNALS_TOPIC, SIGNALS_PARTITIONS)
 
 
 def statements(records: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Statement]:

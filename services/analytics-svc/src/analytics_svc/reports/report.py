@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from analytics_svc.domain import AnalyticsError
+from analytics_svc.domain.refusal import AnalyticsError
 from analytics_svc.facts.file import Row
 
 

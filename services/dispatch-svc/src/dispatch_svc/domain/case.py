@@ -284,7 +284,7 @@ def ask_resident(case: Case, at: datetime) -> list[Event]:
     _known(case)
     if case.state == "closed":
         return []
-    return [*_breaches(case, at), *_hand_to(case, RESIDENT, at)]
+    return [*_breaches(case, _not_before(case, at)), *_hand_to(case, RESIDENT, at)]
 
 
 def close(case: Case, closed: RequestClosed, at: datetime) -> list[Event]:
@@ -295,7 +295,8 @@ def close(case: Case, closed: RequestClosed, at: datetime) -> list[Event]:
     _known(case)
     if case.state == "closed":
         return []
-    return [*_breaches(case, at), CaseClosed(outcome=closed.outcome, at=at if case.since is None else max(case.since, at))]
+    at = _not_before(case, at)
+    return [*_breaches(case, at), CaseClosed(outcome=closed.outcome, at=at)]
 
 
 def breach(case: Case, clock_key: str) -> list[Event]:
@@ -336,7 +337,12 @@ def _hand_to(case: Case, holder: Holder, at: datetime) -> list[Event]:
     """Change the holder, never before the previous one began."""
     if case.holder == holder:
         return []
-    return [HolderChanged(holder=holder, at=at if case.since is None else max(case.since, at))]
+    return [HolderChanged(holder=holder, at=_not_before(case, at))]
+
+
+def _not_before(case: Case, at: datetime) -> datetime:
+    """Give the time of a cause, never before the present holder began."""
+    return at if case.since is None else max(case.since, at)
 
 
 def _start_clock(case: Case, service_type: str | None, stage: Stage, starts_at: datetime, rulebook: Rulebook) -> list[Event]:

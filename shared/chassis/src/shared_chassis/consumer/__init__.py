@@ -4,6 +4,7 @@ A service gives a `Consumer` two dictionaries: `Reactions` (when X then Y, by th
 one statement in a view of others' facts). Events come at least once; those at or below the position kept are skipped.
 """
 
+from shared_chassis.consumer.era import Era, HistoryForkedError
 from shared_chassis.consumer.group import Consumer
 from shared_chassis.consumer.position import (
     Again,
@@ -25,8 +26,10 @@ __all__ = [
     "Again",
     "Consumer",
     "Early",
+    "Era",
     "Fenced",
     "Folds",
+    "HistoryForkedError",
     "Invalid",
     "Parked",
     "Place",

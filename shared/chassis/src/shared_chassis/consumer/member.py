@@ -81,7 +81,10 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def consume(self, stop: asyncio.Event) -> None:
-        """Read until told to stop. Raises `Fenced`, `Dropped`, `LogReplacedError`, `TopicError` or Kafka's errors."""
+        """Read until told to stop.
+
+        Raises `Fenced`, `Dropped`, `LogReplacedError`, `HistoryForkedError`, `TopicError` or Kafka's errors.
+        """
         reading = self._reading
         await kafka.require_topics(reading.bootstrap, reading.topics, reading.partitions)
         self._cluster = await kafka.cluster_id(reading.bootstrap)

@@ -126,6 +126,14 @@ class Positions(Protocol):
         """Say which of these streams are known here by now."""
         ...
 
+    def eras(self, place: Place) -> Collection[str]:
+        """Name the stretches of the publisher's log a partition has met, in whichever cluster."""
+        ...
+
+    def meet(self, place: Place, eras: Collection[str]) -> None:
+        """Keep that a partition has met these, before anything of them is applied; repeating it is harmless."""
+        ...
+
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""
         ...
@@ -188,6 +196,11 @@ ARRIVED = """
     SELECT wanted.id AS stream_id FROM unnest(%(streams)s::text[]) AS wanted (id)
     WHERE EXISTS (SELECT 1 FROM stored_events e WHERE e.originator_id = wanted.id)
 """
+ERAS = "SELECT era FROM consumer_era WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s"
+MEET: LiteralString = """
+    INSERT INTO consumer_era (consumer, topic, partition, era)
+    SELECT %(consumer)s, %(topic)s, %(partition)s, era FROM unnest(%(eras)s::text[]) AS met (era) ON CONFLICT DO NOTHING
+"""
 STATUS = """
     SELECT DISTINCT ON (consumer, topic, partition) consumer, topic, partition, next_offset, last_position
     FROM consumer_position ORDER BY consumer, topic, partition, taken_at DESC
@@ -244,6 +257,14 @@ class PostgresPositions:
         if not streams:
             return ()
         return {row["stream_id"] for row in self._database.query(ARRIVED, {"streams": list(streams)})}
+
+    def eras(self, place: Place) -> Collection[str]:
+        """Name the stretches of the publisher's log a partition has met."""
+        return {row["era"] for row in self._database.query(ERAS, place._asdict())}
+
+    def meet(self, place: Place, eras: Collection[str]) -> None:
+        """Keep that a partition has met these."""
+        self._database.execute(MEET, {**place._asdict(), "eras": list(eras)})
 
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""

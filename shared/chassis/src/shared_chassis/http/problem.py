@@ -20,10 +20,11 @@ from starlette.responses import Response
 
 from shared_chassis.http.actor import Forbidden, NotSignedIn
 from shared_chassis.http.call import BadHeader, call_of
+from shared_chassis.http.condition import NotModified, etag
 from shared_chassis.http.page import BrokenCursor
 from shared_chassis.http.token import IssuerUnavailable
 from shared_chassis.parked import NoReasonError, NotParkedError
-from shared_chassis.store import Conflict, KeyReusedError
+from shared_chassis.store import Conflict, KeyReusedError, PreconditionFailed
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -51,6 +52,7 @@ EVERYWHERE: Statuses = {
     IssuerUnavailable: 503,
     Unavailable: 503,
     Conflict: 409,
+    PreconditionFailed: 412,
     KeyReusedError: 422,
     NotParkedError: 404,
     NoReasonError: 422,
@@ -131,11 +133,13 @@ class Problems:
     @property
     def handled(self) -> Iterable[type[Exception]]:
         """The errors that are answered here; every other one is our mistake."""
-        return (*self._statuses, *AWAY, HTTPException, RequestValidationError)
+        return (*self._statuses, *AWAY, NotModified, HTTPException, RequestValidationError)
 
     def answer(self, request: Request, error: Exception) -> Response:
         """Answer an error: by the table, or as the web framework's own, or as our mistake."""
         call = call_of(request.scope)
+        if isinstance(error, NotModified):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED)
         if isinstance(error, RequestValidationError):
             return self._invalid(request, error)
         if isinstance(error, HTTPException):
@@ -213,6 +217,8 @@ def _sentence(error: Exception) -> str:
 def _headers(error: Exception, status: int) -> Mapping[str, str]:
     if isinstance(error, NotSignedIn):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, PreconditionFailed) and error.present:
+        return {"ETag": etag(error.present)}
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
