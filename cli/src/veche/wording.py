@@ -50,7 +50,8 @@ SENTENCES: Mapping[str, str] = {
     "[; it proposes {proposes}]",
     "dispatch.committee-decided.v1": "Round {round}: the committee decides for {organisation}: {ground}",
     "dispatch.work-scheduled.v1": "Round {round}: {organisation} plans the work from {begins} to {ends}",
-    "dispatch.work-returned.v1": "Round {round}: {organisation} gives the work back: {reason}[, “{note}”][; it proposes {proposes}]",
+    "dispatch.work-returned.v1": "Round {round}: {organisation} gives the work back: {reason}[, “{note}”]"
+    "[; it proposes {proposes}]",
     "dispatch.sub-task-opened.v1": "Round {round}: a part of the work is given to {organisation}: {title}",
     "dispatch.sub-task-done.v1": "Round {round}: a part of the work is done ({sub_task})",
     "dispatch.sub-task-cancelled.v1": "Round {round}: a part of the work is not needed ({sub_task}): {reason}",
@@ -60,7 +61,8 @@ SENTENCES: Mapping[str, str] = {
     "dispatch.case-reclassified.v1": "The case is of {service_type} now, not of {previous}: its terms count by that",
     "dispatch.case-reopened.v1": "The case begins round {round}",
     "dispatch.holder-changed.v1": "Held by {holder.kind}[ {holder.organisation}] since {at}",
-    "dispatch.stage-deadline-set.v1": "Round {round}: the clock “{stage}” runs until {due} ({term.amount} {term.unit} from {starts_at})",
+    "dispatch.stage-deadline-set.v1": "Round {round}: the clock “{stage}” runs until {due} "
+    "({term.amount} {term.unit} from {starts_at})",
     "dispatch.clock-paused.v1": "Round {round}: the clock “{stage}” pauses since {at}, {because}[, at most until {until}]",
     "dispatch.clock-resumed.v1": "Round {round}: the clock “{stage}” goes on since {at}, now until {due}",
     "dispatch.deadline-warned.v1": "Round {round}: the clock “{stage}” is nearly over, due {due}, held by {holder.kind}"
@@ -69,7 +71,8 @@ SENTENCES: Mapping[str, str] = {
     "dispatch.deadline-breached.v1": "Round {round}: the clock “{stage}” ran out at {due}, held by {holder.kind}"
     "[ {holder.organisation}]",
     "dispatch.case-closed.v1": "The case is closed since {at}: {outcome}",
-    "dispatch.request-linked-to-incident.v1": "Explained by the incident {incident} (by {by})[, which should be over {expected_end}]",
+    "dispatch.request-linked-to-incident.v1": "Explained by the incident {incident} (by {by})"
+    "[, which should be over {expected_end}]",
     "dispatch.request-unlinked-from-incident.v1": "Not explained by the incident {incident} after all: {reason}",
     "dispatch.incident-suggested.v1": "Perhaps an incident: {count} of {service_type}[ in {district}] from {window_start} to "
     "{window_end}, usually {average}",
@@ -99,7 +102,8 @@ SENTENCES: Mapping[str, str] = {
     "notification.message-failed.v1": "Could not be told by {channel} in {attempts} attempts: {template} ({error})",
     "notification.subscription-changed.v1": "{organisation} wants to be called at {url} for {events}",
     "notification.webhook-delivered.v1": "Told to the programs of {organisation}: {cause_type}, attempt {attempts}",
-    "notification.webhook-failed.v1": "Could not be told to the programs of {organisation} in {attempts} attempts: {cause_type} ({error})",
+    "notification.webhook-failed.v1": "Could not be told to the programs of {organisation} in {attempts} attempts: "
+    "{cause_type} ({error})",
     "analytics.report-saved.v1": "The report {name} is kept",
     "analytics.surge-detected.v1": "A surge: {count} of {service_type}[ in {district}], usually {average}",
 }

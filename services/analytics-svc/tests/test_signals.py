@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import LiteralString
 from uuid import uuid4
 
 import pytest
@@ -84,33 +85,32 @@ async def hear(bootstrap: str, city: str, heard: list[Received], stop: asyncio.E
     file.close()
 
 
-async def quiet(bootstrap: str) -> None:
-    """Wait until the processor has read everything there was, and then a little."""
-    ends = await kafka.end_offsets(bootstrap, [streams.SOURCE])
-    async with kafka.administration(bootstrap) as client:
-        for _ in range(600):
-            read = await client.list_consumer_group_offsets(streams.APP)
-            reached = {at.partition: offset.offset for at, offset in read.items() if at.topic == streams.SOURCE}
-            if all(reached.get(number, 0) >= end for number, end in ends[streams.SOURCE].items()):
-                break
-            await asyncio.sleep(0.2)
-        else:
-            raise TimeoutError("The processor does not read.")
+@pytest.fixture
+def hearing(facts: FactFile, kafka_bootstrap: str) -> Tallies:
+    """Give what hears the tallies: they tell how much the processor has counted."""
+    return Tallies(f"tallies-{uuid4().hex[:8]}", kafka_bootstrap, DuckPositions(facts))
+
+
+async def tallied(facts: FactFile, city: str, count: int) -> None:
+    """Wait until so many registrations of a city are counted, and then a little."""
+    await until(lambda: _count(facts, "SELECT coalesce(sum(count), 0)::INT AS n FROM tally WHERE city = $about", city) == count)
     await asyncio.sleep(3)
 
 
 async def test_a_burst_after_a_quiet_history_is_told_once_and_steady_traffic_is_not(
-    kafka_bootstrap: str, city: str, begin: datetime
+    facts: FactFile, hearing: Tallies, kafka_bootstrap: str, city: str, begin: datetime
 ) -> None:
     """Of one type one request every ten minutes, then forty at once; of another the same each minute all the time."""
     burst = [begin + 320 * MINUTE + second * timedelta(seconds=1) for second in range(40)]
     heard: list[Received] = []
-    async with running(Streams(kafka_bootstrap, CALM).run, lambda stop: hear(kafka_bootstrap, city, heard, stop)):
+    async with running(Streams(kafka_bootstrap, CALM).run, hearing.run, lambda stop: hear(kafka_bootstrap, city, heard, stop)):
         await broadcast(kafka_bootstrap, registrations(city, steady(begin, 320, 10)))
         await broadcast(kafka_bootstrap, registrations(city, steady(begin, 325, 1), "bulky-items"))
+        await tallied(facts, city, 32 + 325)
+        assert heard == []
         await broadcast(kafka_bootstrap, registrations(city, burst))
         await until(lambda: heard != [])
-        await quiet(kafka_bootstrap)
+        await tallied(facts, city, 32 + 325 + 40)
     (received,) = heard
     fact = received.fact
     assert isinstance(fact, SurgeDetected)
@@ -122,21 +122,20 @@ async def test_a_burst_after_a_quiet_history_is_told_once_and_steady_traffic_is_
 
 
 async def test_a_restart_in_the_middle_of_a_burst_tells_nothing_twice_and_forgets_nothing(
-    kafka_bootstrap: str, city: str, begin: datetime
+    facts: FactFile, hearing: Tallies, kafka_bootstrap: str, city: str, begin: datetime
 ) -> None:
     """Kill -9 after the history and again after the first signal; the burst goes on, and over a window later it is told again."""
     heard: list[Received] = []
     burst = [begin + minute * MINUTE + second * timedelta(seconds=6) for minute in range(270, 305) for second in range(10)]
     half = [at for at in burst if at < begin + 285 * MINUTE]
-    killed = launch([sys.executable, str(PROGRAM), kafka_bootstrap])
-    try:
-        await broadcast(kafka_bootstrap, registrations(city, steady(begin, 270, 10)))
-        await until(lambda: asyncio.run(_grouped(kafka_bootstrap)))
-        await quiet(kafka_bootstrap)
-    finally:
-        killed.kill()
-        killed.wait()
-    async with running(lambda stop: hear(kafka_bootstrap, city, heard, stop)):
+    async with running(hearing.run, lambda stop: hear(kafka_bootstrap, city, heard, stop)):
+        killed = launch([sys.executable, str(PROGRAM), kafka_bootstrap])
+        try:
+            await broadcast(kafka_bootstrap, registrations(city, steady(begin, 270, 10)))
+            await tallied(facts, city, 27)
+        finally:
+            killed.kill()
+            killed.wait()
         killed = launch([sys.executable, str(PROGRAM), kafka_bootstrap])
         try:
             await broadcast(kafka_bootstrap, registrations(city, half))
@@ -145,18 +144,17 @@ async def test_a_restart_in_the_middle_of_a_burst_tells_nothing_twice_and_forget
             killed.kill()
             killed.wait()
         async with running(Streams(kafka_bootstrap, CALM).run):
-            await quiet(kafka_bootstrap)
+            await tallied(facts, city, 27 + len(half))
             assert len({each.envelope.id for each in heard}) == 1
             await broadcast(kafka_bootstrap, registrations(city, [at for at in burst if at not in half]))
-            await until(lambda: len({each.envelope.id for each in heard}) == 2)
-            await quiet(kafka_bootstrap)
+            await tallied(facts, city, 27 + len(burst))
+    assert len({each.envelope.id for each in heard}) == len(heard) == 2
     first, second = _windows(heard)
-    assert len(heard) == 2
     assert second[0] >= first[1]
 
 
 async def test_what_goes_wrong_with_a_surge_is_parked_and_costs_no_tally(
-    kafka_bootstrap: str, facts: FactFile, city: str, begin: datetime, monkeypatch: pytest.MonkeyPatch
+    facts: FactFile, hearing: Tallies, kafka_bootstrap: str, city: str, begin: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T8: the registration is tallied, the reason is on the list, and the next ones go on."""
     counted = surge.counted
@@ -168,12 +166,11 @@ async def test_what_goes_wrong_with_a_surge_is_parked_and_costs_no_tally(
         return counted(before, minute, *rest)  # type: ignore[arg-type]  # handed on as they came
 
     monkeypatch.setattr(surge, "counted", sometimes)
-    hearing = Tallies(f"tallies-{uuid4().hex[:8]}", kafka_bootstrap, DuckPositions(facts))
+    key = f"no-heat|d-1|{city}"
     async with running(Streams(kafka_bootstrap, CALM).run, hearing.run):
         await broadcast(kafka_bootstrap, registrations(city, steady(begin, 30)))
-        await until(lambda: _count(facts, "SELECT coalesce(sum(count), 0)::INT AS n FROM tally WHERE city = $city", city) == 30)
-        key = f"no-heat|d-1|{city}"
-        await until(lambda: _count(facts, "SELECT count(*) AS n FROM stream_parked WHERE key = $city", key) == 3)
+        await tallied(facts, city, 30)
+        await until(lambda: _count(facts, "SELECT count(*) AS n FROM stream_parked WHERE key = $about", key) == 3)
     errors = {str(row["error"]) for row in facts.query("SELECT error FROM stream_parked WHERE key = $key", {"key": key})}
     assert errors == {"RuntimeError: this one never"}
 
@@ -201,14 +198,8 @@ def test_a_signal_has_the_form_of_every_fact() -> None:
     assert recorded.envelope.id == EventMapper(CATALOGUE, "/tests").from_document(again.value).envelope.id
 
 
-async def _grouped(bootstrap: str) -> bool:
-    """Say whether the processor has joined its group and read something."""
-    async with kafka.administration(bootstrap) as client:
-        return bool(await client.list_consumer_group_offsets(streams.APP))
-
-
-def _count(facts: FactFile, sql: str, city: str) -> object:
-    return facts.query(sql, {"city": city})[0]["n"]  # type: ignore[arg-type]  # this file's own statements
+def _count(facts: FactFile, sql: LiteralString, about: str) -> object:
+    return facts.query(sql, {"about": about})[0]["n"]
 
 
 def _windows(heard: list[Received]) -> list[tuple[datetime, datetime]]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from request_svc.domain.city import SilentConsent
+from request_svc.domain.city import PinnedTerm
 from request_svc.domain.refusal import RequestError
 from request_svc.domain.request import (
     REQUEST,
@@ -37,7 +37,7 @@ Decide = Callable[[Request, datetime], list[Event]]
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PERSONS = [UUID(int=1), UUID(int=2)]
-CONSENT = SilentConsent(ElapsedMinutes(minutes=30), Calendar(id="kazan", version="1", timezone=ZoneInfo("Europe/Moscow")), "1")
+CONSENT = PinnedTerm(ElapsedMinutes(minutes=30), Calendar(id="kazan", version="1", timezone=ZoneInfo("Europe/Moscow")), "1")
 
 
 def submission(person: UUID | None, service_type: str | None) -> RequestSubmitted:

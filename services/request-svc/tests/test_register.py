@@ -21,7 +21,7 @@ from citizens import (
 )
 
 from request_svc import application
-from request_svc.application import Context
+from request_svc.application import Context, lifecycle
 from request_svc.domain.city import year
 from request_svc.views import register
 from shared_chassis.store import Command
@@ -134,7 +134,7 @@ async def test_a_number_drawn_and_never_used_is_listed_as_void_after_an_hour(api
     series_of_year = f"LAX-{this_year}"
     there: dict[str, Any] = {"city": "los-angeles", "service_type": "bulky-items", "location": {}}
     await submitted(api, **there)
-    lost = [application._draw(context, context.rules["los-angeles"], Command(uuid4(), "agent:1")) for _ in range(2)]
+    lost = [lifecycle.draw_number(context, context.rules["los-angeles"], Command(uuid4(), "agent:1")) for _ in range(2)]
     await submitted(api, **there)
     where = {"city": "los-angeles"}
     assert (await api.get("/register/voids", params=where)).json() == {"items": [], "next": None}

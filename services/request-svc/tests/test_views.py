@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from request_svc import application
-from request_svc.application import Context
+from request_svc.application import Context, lifecycle
 from request_svc.views import FOLDS, PROJECTION, TABLES, case_status, register
 from request_svc.views.register import Filters
 from shared_chassis.http import Actor
@@ -219,9 +218,9 @@ def test_rebuilt_views_equal_the_live_ones_and_cursors_stay_valid(context: Conte
     agent = person("agent")
     for place in range(6):
         command = Command(derive("rebuild", place), f"agent:{agent.id}")
-        entry = application.submit(context, asked(description="x"), "caller", None, _actor(agent.id), command)
+        entry = lifecycle.submit(context, asked(description="x"), "caller", None, _actor(agent.id), command)
         if place % 2:
-            application.reject(context, entry.id, "No.", "refused", Command(derive("reject", place), f"agent:{agent.id}"))
+            lifecycle.reject(context, entry.id, "No.", "refused", Command(derive("reject", place), f"agent:{agent.id}"))
     before = [context.database.query(SNAPSHOT), context.database.query(TYPES)]
     first = register.page(context.database, Filters(), None, 3)
     context.database.execute("UPDATE request SET state = 'lost', position = -position")
@@ -230,7 +229,7 @@ def test_rebuilt_views_equal_the_live_ones_and_cursors_stay_valid(context: Conte
     rest = register.page(context.database, Filters(), first[-1]["position"], 100)
     assert {row["id"] for row in [*first, *rest]} == {row["request_id"] for row in before[0]}
     assert len(first) + len(rest) == len(before[0])
-    application.submit(context, asked(), "none", None, _actor(agent.id), Command(uuid4(), f"agent:{agent.id}"))
+    lifecycle.submit(context, asked(), "none", None, _actor(agent.id), Command(uuid4(), f"agent:{agent.id}"))
 
 
 def _actor(agent: UUID) -> Actor:

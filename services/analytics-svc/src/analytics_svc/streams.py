@@ -277,12 +277,12 @@ class Processor:
         self._histories[name] = history.stored
 
     def _known_since(self, city: str, partition: int, minute: int) -> int:
-        """Tell, and remember, the first minute in which anything of a city was heard of in this partition."""
+        """Tell, and remember, the earliest minute in which anything of a city was heard of in this partition."""
         name = f"{city}|{partition}"
-        since = cast("int | None", self._histories.get(name))
-        if since is None:
-            self._histories[name] = since = minute
-        return since
+        since = cast("int", self._histories[name]) if name in self._histories else minute + 1
+        if minute < since:
+            self._histories[name] = minute
+        return min(minute, since)
 
     def _position(self) -> int:
         """Number what is told now: by the microsecond, and always higher than before."""

@@ -51,8 +51,8 @@ def days_counted(
     while True:
         day += _ONE_DAY
         end = end_of(day, term, calendar)
-        if end is None:
-            continue
+        if end is None or end <= moment_of(day, 0, calendar.timezone):
+            continue  # off, or a date that a country skipped when it changed its side of the date line
         while at < len(paused) and paused[at][1] < end:
             at += 1
         if at < len(paused) and paused[at][0] < end:

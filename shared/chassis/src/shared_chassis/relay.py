@@ -59,12 +59,7 @@ TAKE_OVER = """
     ON CONFLICT (cluster_id) DO UPDATE SET epoch = r.epoch + 1
     RETURNING position, epoch
 """
-DURABLY = "SET LOCAL synchronous_commit = on"
-BEGIN_ERA = """
-    INSERT INTO relay_era AS e (after, era) SELECT coalesce(max(notification_id), 0), gen_random_uuid() FROM stored_events
-    ON CONFLICT (after) DO UPDATE SET era = excluded.era, begun_at = clock_timestamp()
-"""
-ERAS: LiteralString = "SELECT after, era FROM relay_era ORDER BY after"
+ERAS: LiteralString = "SELECT after, era FROM log_era ORDER BY after"
 READ: LiteralString = """
     SELECT notification_id, originator_id, state, rule_now() AS now FROM stored_events
     WHERE notification_id > %(position)s ORDER BY notification_id LIMIT %(limit)s
@@ -224,15 +219,10 @@ class Relay:
     async def _take_over(
         self, connection: AsyncConnection[DictRow], producer: AIOKafkaProducer, cluster: str, partitions: Sequence[int]
     ) -> "_Lead":
-        """Begin an era of the log, for good before anything is published in it, and take the checkpoint."""
-        async with connection.transaction():
-            await connection.execute(DURABLY)
-            await connection.execute(BEGIN_ERA)
-            row = await (await connection.execute(TAKE_OVER, {"cluster": cluster})).fetchone()
+        row = await (await connection.execute(TAKE_OVER, {"cluster": cluster})).fetchone()
         if row is None:
             raise Deposed(Deposed.__doc__)
-        eras = [Era(each["after"], str(each["era"])) for each in await (await connection.execute(ERAS)).fetchall()]
-        return _Lead(connection, producer, cluster, partitions, eras, row["epoch"], row["position"])
+        return _Lead(connection, producer, cluster, partitions, row["epoch"], row["position"])
 
     async def _publish(self, lead: "_Lead", stop: asyncio.Event) -> None:
         same_cluster_at = measured_at = monotonic()
@@ -257,11 +247,12 @@ class Relay:
     async def _read(self, lead: "_Lead") -> list[Message]:
         """Read what is not yet published, in the order of commits."""
         rows = await (await lead.connection.execute(READ, {"position": lead.position, "limit": AT_ONCE}, prepare=True)).fetchall()
+        eras = await _eras(lead.connection) if rows else []
         messages: list[Message] = []
         for row in rows:
+            position = row["notification_id"]
             try:
-                position = row["notification_id"]
-                messages.append(message(position, row["originator_id"], row["state"], lead.era_of(position)))
+                messages.append(message(position, row["originator_id"], row["state"], _era_of(eras, position)))
             except ForeignKeyError:
                 if not messages:
                     raise
@@ -321,20 +312,25 @@ class Relay:
 
 @dataclass(slots=True)
 class _Lead:
-    """What one lead holds: its connection, producer, cluster and epoch, the log's eras, and how far it has published."""
+    """What one lead holds: its connection, producer, cluster and epoch, and how far it has published."""
 
     connection: AsyncConnection[DictRow]
     producer: AIOKafkaProducer
     cluster: str
     partitions: Sequence[int]
-    eras: Sequence[Era]
     epoch: int
     position: int
 
-    def era_of(self, position: int) -> Era | None:
-        """Name the era of the log a position belongs to; None for one before the first era."""
-        place = bisect_left(self.eras, position, key=lambda era: era.after)
-        return self.eras[place - 1] if place else None
+
+async def _eras(connection: AsyncConnection[DictRow]) -> list[Era]:
+    """Read the eras of the log in order: one for each life of the database's server."""
+    return [Era(row["after"], str(row["era"])) for row in await (await connection.execute(ERAS, prepare=True)).fetchall()]
+
+
+def _era_of(eras: Sequence[Era], position: int) -> Era | None:
+    """Name the era a position belongs to; None for one before the first."""
+    place = bisect_left(eras, position, key=lambda era: era.after)
+    return eras[place - 1] if place else None
 
 
 async def _meanwhile(connection: AsyncConnection[DictRow], work: Coroutine[None, None, None]) -> None:

@@ -10,9 +10,9 @@ A pack is a directory named like the city's slug. `city.yaml` is required; the o
 | `buildings.yaml` | the buildings: code, address, suburb, district |
 | `service-types.yaml` | what residents can ask for: code, names, group, parent, emergency, aliases, questions, evidence, period |
 | `organisations.yaml` | who can be responsible: slug, name, kind, aliases, calendar |
-| `responsibilities.yaml` | which organisation answers for which service types, in which `buildings`, `districts` or `city_wide`, when |
+| `responsibilities.yaml` | which organisation answers for which service types, in `buildings`, `districts` or `city_wide`, when |
 | `routing.yaml` | what goes before responsibility, in this order: id, when, organisation, note |
-| `terms.yaml` | how long each stage may take, by policy and calendar version, by service type; warnings, ladder, pauses, refusals |
+| `terms.yaml` | how long each stage may take, by policy, calendar and service type; warnings, ladder, pauses, refusals |
 | `procedures.yaml` | how public discussions are held: subject, statute, lead, duration, kinds of submissions |
 | `import.yaml` | how another system's file of requests is read: columns, dates, channels, statuses, anonymity |
 

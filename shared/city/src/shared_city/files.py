@@ -72,7 +72,7 @@ class Territory:
 
 
 class ResponsibilityEntry(Part):
-    """An entry of `responsibilities.yaml`: one organisation, any number of service types, in buildings, districts or everywhere."""
+    """An entry of `responsibilities.yaml`: an organisation, any number of service types, buildings, districts or the city."""
 
     organisation: Slug
     service_types: Slugs

@@ -262,7 +262,8 @@ class City(Part):
 
     def calendar(self, calendar_id: str) -> Calendar:
         """Give one of the city's calendars by its id; raises `UnknownCalendarError` for one it does not have."""
-        for each in self.calendars:
+        known = [*self.calendars, self.terms.calendar] if self.terms is not None else list(self.calendars)
+        for each in known:
             if each.id == calendar_id:
                 return each
         raise UnknownCalendarError(self.slug, calendar_id)

@@ -41,17 +41,21 @@ COUNTS: LiteralString = """
     INSERT INTO tally (minute, city, district, category, count)
     SELECT r.minute, r.city, r.district, r.category, max(r.count)
     FROM (
-        SELECT unnest($minute::TIMESTAMPTZ[]) AS minute, unnest($city::VARCHAR[]) AS city,
-               unnest($district::VARCHAR[]) AS district, unnest($category::VARCHAR[]) AS category,
-               unnest($count::BIGINT[]) AS count
-    ) AS r
+        SELECT unnest(from_json_strict($rows, '[{
+            "minute": "TIMESTAMPTZ", "city": "VARCHAR", "district": "VARCHAR", "category": "VARCHAR", "count": "BIGINT"
+        }]')) AS r
+    ) AS batch
     GROUP BY ALL
     ON CONFLICT (minute, city, district, category) DO UPDATE SET count = greatest(count, excluded.count)
 """
 UNCOUNTED: LiteralString = """
     INSERT INTO stream_parked (topic, partition, "offset", key, type, error, parked_at)
-    SELECT unnest($topic::VARCHAR[]), unnest($partition::INTEGER[]), unnest($offset::BIGINT[]), unnest($key::VARCHAR[]),
-           unnest($type::VARCHAR[]), unnest($error::VARCHAR[]), now()
+    SELECT r.topic, r.partition, r."offset", r.key, r.type, r.error, now()
+    FROM (
+        SELECT unnest(from_json_strict($rows, '[{
+            "topic": "VARCHAR", "partition": "INTEGER", "offset": "BIGINT", "key": "VARCHAR", "type": "VARCHAR", "error": "VARCHAR"
+        }]')) AS r
+    ) AS batch
     ON CONFLICT DO NOTHING
 """
 
@@ -101,11 +105,11 @@ def _count(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     window = Window.parse(record.key or b"")
     row: Row = {"minute": window.minute, "city": window.city, "district": window.district, "category": window.category}
     row["count"] = orjson.loads(record.value or b"")
-    return Statement(COUNTS, {"fact": row})
+    return Statement(COUNTS, row)
 
 
 def _uncounted(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     said = {name: value.decode(errors="replace") for name, value in record.headers}
     row: Row = {"topic": said["topic"], "partition": int(said["partition"]), "offset": int(said["offset"])}
     row |= {"key": (record.key or b"").decode(), "type": said["type"], "error": said["error"]}
-    return Statement(UNCOUNTED, {"fact": row})
+    return Statement(UNCOUNTED, row)

@@ -1,4 +1,4 @@
-"""Cases over HTTP: executors act on theirs, dispatchers assign, staff see who holds what and why."""
+"""Cases over HTTP, for reading: who holds what since when, why it is where it is, and how every clock counts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,59 +7,23 @@ from uuid import UUID
 
 from fastapi import Query
 from psycopg.rows import DictRow
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from dispatch_svc.api.call import Body, Changed, Sha256, Wired, changed
+from dispatch_svc.api.call import Wired
 from dispatch_svc.application import MAY
 from dispatch_svc.application import case as application
 from dispatch_svc.domain.case import State
-from dispatch_svc.domain.refusal import (
-    AlreadyAcceptedError,
-    AlreadyReportedError,
-    CaseIsClosedError,
-    CaseNotFoundError,
-    NotAcceptedYetError,
-    NotRegisteredYetError,
-    NotStartedYetError,
-    NotYourCaseError,
-    UnknownOrganisationError,
-)
+from dispatch_svc.domain.case.clock import counted
+from dispatch_svc.domain.rulebook import Rulebook
 from dispatch_svc.views.case import CaseFile, Filters
-from shared_chassis.http import IdempotentCommand, Page, Router, SignedIn, allow, read_cursor
-from shared_events.dispatch import HolderKind, RoutingInputs, Stage
+from shared_calendar import Pause, explain
+from shared_chassis.http import Page, Router, SignedIn, Tagged, allow, needs_scope, read_cursor
+from shared_events.dispatch import AssignedBy, EscalationTarget, HolderKind, RoutingInputs, Stage, TermStated
 from shared_events.request import Outcome
 
-ERRORS: Mapping[type[Exception], int] = {
-    CaseNotFoundError: 404,
-    NotYourCaseError: 403,
-    CaseIsClosedError: 409,
-    NotAcceptedYetError: 409,
-    NotStartedYetError: 409,
-    AlreadyReportedError: 409,
-    NotRegisteredYetError: 409,
-    AlreadyAcceptedError: 409,
-    UnknownOrganisationError: 422,
-}
+ERRORS: Mapping[type[Exception], int] = {}
 
 router = Router(tags=["cases"])
-
-
-class Report(Body):
-    """The work is done; `evidence` are hashes (SHA-256, hex) of photos and acts."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"evidence": ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]}]}
-    )
-
-    evidence: list[Sha256] = Field(default_factory=list, max_length=100)
-
-
-class Assignment(Body):
-    """Who is to act: an organisation's id, as the list of organisations has it."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"organisation": "organisation-los-angeles-bos"}]})
-
-    organisation: str = Field(min_length=1, max_length=200)
 
 
 class CasesWanted(BaseModel):
@@ -70,10 +34,26 @@ class CasesWanted(BaseModel):
     city: str | None = Field(None, max_length=200)
     organisation: str | None = Field(None, max_length=200, description="The assigned organisation's id.")
     state: State | None = None
-    stage: Stage | None = Field(None, description="The stage whose clock runs.")
+    stage: Stage | None = Field(None, description="The stage of the work whose clock is due first.")
+    due_before: AwareDatetime | None = Field(None, description="Its clock is due before this moment.")
+    holder: HolderKind | None = Field(None, description="Who is to act now.")
+    sub_tasks_of: str | None = Field(None, max_length=200, description="An organisation with an open part of the work.")
     district: str | None = Field(None, max_length=200)
     cursor: str | None = Field(None, max_length=2000, description="`next` of the page before; absent: from the start.")
     limit: int = Field(100, ge=1, le=1000, description="How many to show at most.")
+
+    def filters(self) -> Filters:
+        """Give what the list is chosen by."""
+        return Filters(
+            city=self.city,
+            organisation=self.organisation,
+            state=self.state,
+            stage=self.stage,
+            district=self.district,
+            holder=self.holder,
+            due_before=self.due_before,
+            sub_tasks_of=self.sub_tasks_of,
+        )
 
 
 class HolderNow(BaseModel):
@@ -84,8 +64,19 @@ class HolderNow(BaseModel):
     since: datetime
 
 
+class Planned(BaseModel):
+    """Between which moments the organisation means to work."""
+
+    begins: datetime
+    ends: datetime
+
+
 class CaseSummary(BaseModel):
-    """A case in a list. `stage` and `due` are those of the clock that runs; `organisation` is who is assigned."""
+    """A case in a list.
+
+    `stage` and `due` are those of the work's own clock that is due first; `organisation` is who is assigned. `waiting`: the
+    resident was asked for something, and the clocks of the work stand still.
+    """
 
     id: UUID
     version: int
@@ -96,10 +87,13 @@ class CaseSummary(BaseModel):
     state: State
     round: int
     organisation: str | None
-    assigned_by: Literal["rule", "dispatcher"] | None
+    assigned_by: AssignedBy | None
     holder: HolderNow | None
+    waiting: bool
     stage: Stage | None
     due: datetime | None
+    declines: int
+    plan: Planned | None
     opened_at: datetime
     closed_at: datetime | None
     outcome: Outcome | None
@@ -125,108 +119,137 @@ class Held(BaseModel):
 
 
 class ClockShown(BaseModel):
-    """The term of one stage; `remaining_minutes` is negative once it is overdue, and None when the stage is over."""
+    """The term of one stage, and how it counts, step by step in words.
+
+    `state` is `running`, `paused` or `over`; `recounted`: the stage went on by the terms of another service type, in a later
+    clock. `remaining_minutes` until it is due is negative once it is overdue; None when the stage is over or it stands still.
+    """
 
     stage: Stage
     round: int
+    state: Literal["running", "paused", "over"]
     starts_at: datetime
     due: datetime
-    minutes: int
+    warn_at: datetime | None
+    term: TermStated
     policy_version: str
     calendar: str
     calendar_version: str
     remaining_minutes: float | None
-    ended_at: datetime | None
+    paused_at: datetime | None
+    paused_by: Literal["information_requested", "completion_proposed"] | None
+    paused_until: datetime | None
+    warned_at: datetime | None
     breached_at: datetime | None
+    level: int
+    escalated_to: EscalationTarget | None
+    ended_at: datetime | None
+    recounted: bool
+    steps: list[str]
+
+
+class SubTaskShown(BaseModel):
+    """A part of the work, whose it is and what became of it."""
+
+    id: UUID
+    organisation: str
+    title: str
+    state: Literal["open", "done", "cancelled"]
+    evidence: list[str] | None
+    reason: str | None
+    opened_at: datetime
+    ended_at: datetime | None
 
 
 class CaseExplained(CaseSummary):
-    """A case with why it is where it is: the rule, every holder and every clock."""
+    """A case with why it is where it is: the rule, every holder, every clock and every part of the work."""
 
     routing: Routing | None
     evidence: list[str]
+    evidence_required: int
+    proposed: str | None
+    committee_ground: str | None
+    impossible_ground: str | None
+    incident: UUID | None
     holders: list[Held]
     total_minutes: float
     clocks: list[ClockShown]
-
-
-@router.post("/cases/{case}/acceptance")
-def accept(case: UUID, actor: SignedIn, command: IdempotentCommand, context: Wired) -> Changed:
-    """Accept a request your organisation is assigned to."""
-    allow(actor, "accept", MAY)
-    return changed(case, application.accept(context, case, actor, command))
-
-
-@router.post("/cases/{case}/start")
-def start(case: UUID, actor: SignedIn, command: IdempotentCommand, context: Wired) -> Changed:
-    """Start the work on a request you accepted."""
-    allow(actor, "start", MAY)
-    return changed(case, application.start(context, case, actor, command))
-
-
-@router.post("/cases/{case}/report")
-def report_done(case: UUID, report: Report, actor: SignedIn, command: IdempotentCommand, context: Wired) -> Changed:
-    """Report the work done, with evidence."""
-    allow(actor, "report_done", MAY)
-    return changed(case, application.report_done(context, case, actor, report.evidence, command))
-
-
-@router.post("/cases/{case}/assignment")
-def assign(case: UUID, assignment: Assignment, actor: SignedIn, command: IdempotentCommand, context: Wired) -> Changed:
-    """Assign an organisation: where no rule could, or before the present one has accepted."""
-    allow(actor, "assign", MAY)
-    return changed(case, application.assign(context, case, assignment.organisation, command))
+    sub_tasks: list[SubTaskShown]
 
 
 @router.get("/cases/{case}")
-def see_case(case: UUID, actor: SignedIn, context: Wired) -> CaseExplained:
-    """Show a case: which rule sent it where, who holds it since when, which clocks run and what is left of them."""
+def see_case(case: UUID, actor: SignedIn, context: Wired, tagged: Tagged) -> CaseExplained:
+    """Show a case: which rule sent it where, who holds it since when, how every clock counts and what is left of it."""
     allow(actor, "see_cases", MAY)
-    return _explained(application.see_case(context, case, actor))
+    needs_scope(actor, "read")
+    found = application.see_case(context, case, actor)
+    tagged(found.case["version"], found.case["now"])
+    return _explained(found, context.rulebooks.latest())
 
 
 @router.get("/cases")
 def see_cases(actor: SignedIn, context: Wired, wanted: Annotated[CasesWanted, Query()]) -> Page[CaseSummary]:
-    """List cases, the longest open first; an executor sees those of its own organisation."""
+    """List cases, the longest open first; an executor sees those of its own organisation, or those it has a part of."""
     allow(actor, "see_cases", MAY)
+    needs_scope(actor, "read")
     after = read_cursor(wanted.cursor, tuple[datetime, UUID])
-    filters = Filters(wanted.city, wanted.organisation, wanted.state, wanted.stage, wanted.district)
-    rows = application.see_cases(context, actor, filters, after, wanted.limit + 1)
+    rows = application.see_cases(context, actor, wanted.filters(), after, wanted.limit + 1)
     cases = [CaseSummary.model_validate(_summary(row)) for row in rows]
     return Page.cut(cases, wanted.limit, lambda row: (row.opened_at, row.id))
 
 
 def _summary(row: DictRow) -> DictRow:
     holder = {"kind": row["holder"], "organisation": row["holder_organisation"], "since": row["held_since"]}
-    return {**row, "holder": None if row["state"] == "closed" else holder}
+    plan = row["plan_begins"] and {"begins": row["plan_begins"], "ends": row["plan_ends"]}
+    return {**row, "holder": None if row["state"] == "closed" else holder, "plan": plan}
 
 
-def _explained(found: CaseFile) -> CaseExplained:
+def _explained(found: CaseFile, rules: Rulebook) -> CaseExplained:
     row = found.case
-    now: datetime = row["now"]
+    now: datetime = max(row["now"], row["held_since"])
     routing = row["routing_inputs"] and {
         "rule": row["rule"],
         "rule_version": row["rule_version"],
         "failure": row["routing_failure"],
         "inputs": row["routing_inputs"],
     }
-    holders = [
-        {**held, "kind": held["holder"], "minutes": _minutes(held["since"], held["until"] or max(now, row["held_since"]))}
-        for held in found.holders
-    ]
-    clocks = [
-        {**clock, "remaining_minutes": None if clock["ended_at"] else _minutes(now, clock["due"])} for clock in found.clocks
-    ]
     return CaseExplained.model_validate(
         {
             **_summary(row),
             "routing": routing,
             "evidence": row["evidence"] or [],
-            "holders": holders,
-            "total_minutes": _minutes(row["opened_at"], row["closed_at"] or max(now, row["held_since"])),
-            "clocks": clocks,
+            "evidence_required": rules.evidence_required(row["city"], row["service_type"]),
+            "holders": [
+                {**held, "kind": held["holder"], "minutes": _minutes(held["since"], held["until"] or now)}
+                for held in found.holders
+            ],
+            "total_minutes": _total(found, now),
+            "clocks": [_clock(clock, row["city"], row["now"], rules) for clock in found.clocks],
+            "sub_tasks": found.sub_tasks,
         }
     )
+
+
+def _total(found: CaseFile, now: datetime) -> float:
+    """Tell how long the request was open: from its opening to its end, less the time between an end and a reopening."""
+    closed = sum(
+        _minutes(before["until"], after["since"]) for before, after in zip(found.holders, found.holders[1:], strict=False)
+    )
+    return _minutes(found.case["opened_at"], found.case["closed_at"] or now) - closed
+
+
+def _clock(clock: DictRow, city: str, now: datetime, rules: Rulebook) -> DictRow:
+    term = TermStated.model_validate(clock["term"])
+    calendar = rules.pinned_calendar(city, clock["calendar"], clock["calendar_version"])
+    pauses = [Pause.model_validate(pause) for pause in clock["pauses"]]
+    state = "over" if clock["ended_at"] else "paused" if clock["paused_at"] else "running"
+    return {
+        **clock,
+        "term": term,
+        "state": state,
+        "remaining_minutes": _minutes(now, clock["due"]) if state == "running" else None,
+        "steps": [] if calendar is None else explain(clock["starts_at"], counted(term), calendar, pauses),
+    }
 
 
 def _minutes(start: datetime, end: datetime) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dispatch_svc.application import case, override, responsibility, rulebook
+from dispatch_svc.application import case, incident, organisation, override, responsibility, rulebook
 from dispatch_svc.application.adoption import adopt, mistakes
 from dispatch_svc.application.context import SERVICE, Context
 
@@ -11,6 +11,8 @@ MAY: Mapping[str, frozenset[str]] = {
     **rulebook.MAY,
     **responsibility.MAY,
     **override.MAY,
+    **incident.MAY,
+    **organisation.MAY,
     "read_feed": frozenset({"dispatcher", "analyst", "auditor"}),
 }
 """Who may: use case → roles. Which executor may is the case's own question: the one of the assigned organisation."""

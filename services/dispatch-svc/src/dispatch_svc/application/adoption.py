@@ -76,11 +76,10 @@ def _adopt_calendars(context: Context, city: City) -> None:
     for calendar in calendars.values():
         stream_id = calendar_stream(city.slug, calendar.id)
         command = _adopting_command(city, f"{stream_id}|{calendar.version}")
-        wanted = calendar_adopted(city, calendar)
         try:
-            context.store.handle(CALENDAR, stream_id, lambda known, _now, w=wanted: policy.adopt_calendar(known, w), command)  # type: ignore[misc]  # bound early
+            context.store.handle(CALENDAR, stream_id, _adopting_calendar(calendar_adopted(city, calendar)), command)
         except CalendarChangedError as error:
-            _log.error("calendar.changed_in_place", city=city.slug, calendar=calendar.id, error=str(error))  # noqa: TRY400 - the pack's fault, told in words
+            _log.error("calendar.changed_in_place", city=city.slug, calendar=calendar.id, error=str(error))
 
 
 def _adopt_organisations(context: Context, city: City) -> None:
@@ -173,6 +172,10 @@ def calendar_adopted(city: City, calendar: Calendar) -> CalendarAdopted:
         days={day: DayHours(hours=differs.hours, name=dict(differs.name)) for day, differs in sorted(calendar.days.items())},
         pack_version=city.pack_version,
     )
+
+
+def _adopting_calendar(wanted: CalendarAdopted) -> Callable[[policy.Versions, datetime], list[Event]]:
+    return lambda known, _now: policy.adopt_calendar(known, wanted)
 
 
 def _registering(wanted: OrganisationRegistered) -> Callable[[organisation.Registered, datetime], list[Event]]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from psycopg.rows import DictRow
+
 from dispatch_svc.application.context import Context, city_of
 from dispatch_svc.domain import override
 from dispatch_svc.domain.expression import ANSWERS, Kind, Vocabulary, Word
@@ -113,7 +115,7 @@ def versions(context: Context, city: str, before: int | None, limit: int) -> lis
     return page(context.database, city, before, limit)
 
 
-def _latest(context: Context, city: str, last: int) -> list[dict[str, object]]:
+def _latest(context: Context, city: str, last: int) -> list[DictRow]:
     return latest_routed(context.database, city, last) if last else []
 
 

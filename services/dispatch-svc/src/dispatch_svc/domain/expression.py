@@ -287,9 +287,7 @@ def _word(name: Name, vocabulary: Vocabulary) -> Word:
 
 def _fits(name: Name, word: Word, value: Value) -> None:
     if _kind(value.value) not in word.kinds:
-        raise ExpressionError(
-            f"{name.text} is {_told(word.kinds)}, and this is {_KINDS[_kind(value.value)]}", value.column
-        )
+        raise ExpressionError(f"{name.text} is {_told(word.kinds)}, and this is {_KINDS[_kind(value.value)]}", value.column)
     if word.texts is not None and isinstance(value.value, str) and value.value not in word.texts:
         raise ExpressionError(f"{name.text} is never '{value.value}'; known: {_listed(word.texts)}", value.column)
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias, assert_never, cast
+from uuid import UUID
 
 from dispatch_svc.domain.refusal import DispatchRefusalError
+from dispatch_svc.domain.rulebook import ActiveIncident
 from shared_chassis.stream import Set, Stream
 from shared_events.dispatch import (
     IncidentDeclared,
@@ -44,6 +46,14 @@ class IncidentOfAnotherCityError(DispatchRefusalError):
     """What was suggested is in another city."""
 
 
+class RequestOfAnotherCityError(DispatchRefusalError):
+    """This request is of another city than the incident."""
+
+
+class NamesMissingError(DispatchRefusalError):
+    """An incident has a name in the city's own language, and in no language the city does not speak."""
+
+
 class IncidentDeclaredAlreadyError(DispatchRefusalError):
     """This incident was declared already."""
 
@@ -74,7 +84,7 @@ class ResolvedAtAnotherTimeError(DispatchRefusalError):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident as it stands; `organisation` repairs it."""
+    """An incident as it stands; `organisation` repairs it, `evidence` is what it showed when it was over."""
 
     state: IncidentState = "unknown"
     city: str = ""
@@ -82,6 +92,7 @@ class Incident:
     organisation: str = ""
     began_at: datetime | None = None
     expected_end: datetime | None = None
+    evidence: tuple[str, ...] = ()
 
 
 def suggest(known: Incident, surge: IncidentSuggested) -> list[Event]:
@@ -164,6 +175,13 @@ def declared(known: Incident) -> datetime:
             assert_never(known.state)
 
 
+def active(incident_id: UUID, known: Incident) -> ActiveIncident:
+    """Give what a declared incident covers, for those who link requests. Raises as `declared` does."""
+    began_at = declared(known)
+    scope = cast("IncidentScope", known.scope)  # set by the declaration
+    return ActiveIncident(incident_id, known.city, scope, known.organisation, known.expected_end, began_at)
+
+
 def _refuse_early_end(expected_end: datetime | None, now: datetime) -> None:
     if expected_end is not None and expected_end <= now:
         raise IncidentEndsTooEarlyError
@@ -180,7 +198,7 @@ def _evolve(known: Incident, fact: IncidentFact) -> Incident:
         case IncidentProlonged():
             return replace(known, expected_end=fact.expected_end)
         case IncidentResolved():
-            return replace(known, state="resolved")
+            return replace(known, state="resolved", evidence=fact.evidence)
         case _:
             assert_never(fact)
 

@@ -92,9 +92,7 @@ def issue_key(known: Registered, wanted: OrganisationKeyIssued, now: datetime) -
     return [wanted]
 
 
-def rotate_key(
-    known: Registered, key_id: str, successor_id: str, sha256: str, overlap: timedelta, now: datetime
-) -> list[Event]:
+def rotate_key(known: Registered, key_id: str, successor_id: str, sha256: str, overlap: timedelta, now: datetime) -> list[Event]:
     """Issue a successor with the same scopes, and let the old key live on for an overlap, no longer than it would have.
 
     Raises `KeyNotFoundError`, or `KeyIsOverError` when the key was revoked or rotated before, or has expired.

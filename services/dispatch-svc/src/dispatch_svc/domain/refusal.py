@@ -1,6 +1,5 @@
 """Why dispatch refuses something: one named error a reason, in words the person who asked understands."""
 
-
 from collections.abc import Sequence
 
 

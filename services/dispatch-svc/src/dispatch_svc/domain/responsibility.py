@@ -156,9 +156,7 @@ def territory_of(fact: ResponsibilityGranted) -> Territory:
 def _granted(known: Grants, fact: Event) -> Grants:
     granted = cast("ResponsibilityGranted", fact)  # the stream holds nothing else
     version = known.facts + 1
-    standing = Grant(
-        territory_of(granted).stream_id, version, granted.organisation, granted.valid_from, granted.valid_to
-    )
+    standing = Grant(territory_of(granted).stream_id, version, granted.organisation, granted.valid_from, granted.valid_to)
     return replace(
         known,
         facts=version,

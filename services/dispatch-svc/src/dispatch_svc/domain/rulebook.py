@@ -1,6 +1,7 @@
 """What the cities have decided beforehand: who is responsible for what, and how long a stage may take.
 
-So are which organisations there are, which rules go before responsibility and which incidents explain requests. Each is a stream of its own; a `Rulebook` is all of them as they stand at one moment, the only thing a rule about a case looks at.
+So are which organisations there are, which rules go before responsibility and which incidents explain requests. Each is a stream
+of its own; a `Rulebook` is all of them as they stand at one moment, the only thing a rule about a case looks at.
 """
 
 from collections.abc import Mapping, Sequence

@@ -52,9 +52,13 @@ CREATE TABLE incident (
 CREATE INDEX incident_city_idx ON incident (city, known_at DESC, incident_id);
 CREATE INDEX incident_open_idx ON incident (city) WHERE state IN ('suggested', 'declared');
 
--- Which incident explains a case.
-ALTER TABLE cases ADD COLUMN IF NOT EXISTS incident uuid;
-CREATE INDEX cases_incident_idx ON cases (incident, case_id) WHERE incident IS NOT NULL;
+-- Which incidents explain which cases.
+CREATE TABLE incident_case (
+    incident_id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    PRIMARY KEY (incident_id, case_id)
+);
+CREATE INDEX incident_case_case_idx ON incident_case (case_id);
 -- What an incident may have to link: open cases of a service type, in the order of their ids.
 CREATE INDEX cases_to_link_idx ON cases (city, service_type, case_id) WHERE closed_at IS NULL;
 

@@ -9,8 +9,8 @@ PROJECTION: Projection = {
     **responsibility.PROJECTION,
     **policy.PROJECTION,
     **override.PROJECTION,
-    **incident.PROJECTION,
     **case.PROJECTION,
+    **incident.PROJECTION,
 }
 """Own facts → one statement each."""
 

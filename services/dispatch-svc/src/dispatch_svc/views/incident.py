@@ -22,7 +22,7 @@ from shared_events.dispatch import (
     RequestUnlinkedFromIncident,
 )
 
-TABLES = ("incident",)
+TABLES = ("incident", "incident_case")
 
 SUGGEST: LiteralString = """
     INSERT INTO incident (incident_id, version, city, state, service_types, districts, began_at, surge, known_at)
@@ -57,8 +57,18 @@ RESOLVE: LiteralString = """
         evidence = %(evidence)s::text[]
     WHERE incident_id = %(stream_uuid)s AND version < %(stream_version)s
 """
-LINK = "UPDATE cases SET version = %(stream_version)s, incident = %(incident)s WHERE case_id = %(stream_uuid)s"
-UNLINK = "UPDATE cases SET version = %(stream_version)s, incident = NULL WHERE case_id = %(stream_uuid)s"
+LINK: LiteralString = """
+    WITH linked AS (
+        INSERT INTO incident_case (incident_id, case_id) VALUES (%(incident)s, %(stream_uuid)s) ON CONFLICT DO NOTHING
+    )
+    UPDATE cases SET version = %(stream_version)s WHERE case_id = %(stream_uuid)s
+"""
+UNLINK: LiteralString = """
+    WITH unlinked AS (
+        DELETE FROM incident_case WHERE incident_id = %(incident)s AND case_id = %(stream_uuid)s
+    )
+    UPDATE cases SET version = %(stream_version)s WHERE case_id = %(stream_uuid)s
+"""
 
 PROJECTION: Projection = {
     IncidentSuggested: stating(SUGGEST),
@@ -84,8 +94,9 @@ COVERING: LiteralString = """
 SHOWN: LiteralString = """
     SELECT i.incident_id AS id, i.version, i.city, i.state, i.names, i.service_types, i.districts, i.buildings, i.organisation,
         i.began_at, i.expected_end, i.surge, i.ended_at, i.reason, i.evidence, i.known_at,
-        (SELECT count(*) FROM cases c WHERE c.incident = i.incident_id) AS linked,
-        (SELECT count(*) FROM cases c WHERE c.incident = i.incident_id AND c.closed_at IS NULL) AS linked_open
+        (SELECT count(*) FROM incident_case l WHERE l.incident_id = i.incident_id) AS linked,
+        (SELECT count(*) FROM incident_case l JOIN cases c USING (case_id)
+            WHERE l.incident_id = i.incident_id AND c.closed_at IS NULL) AS linked_open
     FROM incident i
 """
 ONE: LiteralString = SHOWN + " WHERE i.incident_id = %(incident)s"
@@ -99,7 +110,8 @@ PAGE: LiteralString = (
 )
 TO_LINK: LiteralString = """
     SELECT case_id FROM cases
-    WHERE city = %(city)s AND closed_at IS NULL AND incident IS NULL AND service_type = ANY (%(service_types)s)
+    WHERE city = %(city)s AND closed_at IS NULL AND service_type = ANY (%(service_types)s)
+      AND NOT EXISTS (SELECT FROM incident_case l WHERE l.incident_id = %(incident)s AND l.case_id = cases.case_id)
       AND (%(districts)s::text[] = '{}' OR district = ANY (%(districts)s))
       AND (%(buildings)s::text[] = '{}' OR building = ANY (%(buildings)s))
       AND (routing_inputs ->> 'at')::timestamptz >= %(since)s
@@ -107,9 +119,9 @@ TO_LINK: LiteralString = """
     ORDER BY case_id LIMIT %(limit)s
 """
 LINKED: LiteralString = """
-    SELECT case_id FROM cases
-    WHERE incident = %(incident)s AND closed_at IS NULL AND (%(after)s::uuid IS NULL OR case_id > %(after)s)
-    ORDER BY case_id LIMIT %(limit)s
+    SELECT l.case_id FROM incident_case l JOIN cases c USING (case_id)
+    WHERE l.incident_id = %(incident)s AND c.closed_at IS NULL AND (%(after)s::uuid IS NULL OR l.case_id > %(after)s)
+    ORDER BY l.case_id LIMIT %(limit)s
 """
 
 
@@ -148,17 +160,16 @@ def page(
     )
 
 
-def to_link(
-    database: Database, city: str, scope: IncidentScope, since: datetime, after: UUID | None, limit: int
-) -> Sequence[UUID]:
-    """Find open cases in a scope, registered since a moment and explained by no incident, in the order of their ids."""
+def to_link(database: Database, incident: ActiveIncident, since: datetime, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Find open cases in an incident's scope, registered since a moment and not linked to it, in the order of their ids."""
     rows = database.query(
         TO_LINK,
         {
-            "city": city,
-            "service_types": list(scope.service_types),
-            "districts": list(scope.districts),
-            "buildings": list(scope.buildings),
+            "incident": incident.id,
+            "city": incident.city,
+            "service_types": list(incident.scope.service_types),
+            "districts": list(incident.scope.districts),
+            "buildings": list(incident.scope.buildings),
             "since": since,
             "after": after,
             "limit": limit,

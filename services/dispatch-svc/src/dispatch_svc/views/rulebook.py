@@ -37,6 +37,7 @@ HANDLED = "SELECT 1 FROM command WHERE command_id = %(command)s"
 AGE = 1.0
 """Seconds for which a rulebook is used without asking whether the store holds another one."""
 
+
 class Rulebooks:
     """The rulebook as the store holds it, at most a second old; safe to ask from many threads."""
 

@@ -1,9 +1,10 @@
 """The stretches of a publisher's log, by which a consumer notices that the publisher's store was restored from an older copy.
 
 Consumers skip by position. After a restore the same positions come again with other events in them: without a guard they would be
-skipped, and nobody would know. Each new leader of a relay begins a stretch, an *era*: a random id, and the store's end as it was
-then. Every message says which era its position belongs to. In one and the same history an era nobody here has met begins at or
-after all that was applied; one that begins before is another history, and this consumer stops until a person decides.
+skipped, and nobody would know. So a log has stretches, *eras*: the first append in each life of the database's server begins one,
+with a random id and the log's end as it is then. Every message says which era its position belongs to. In one and the same
+history an era not met before begins at or after all that was applied; one that begins before is another history, and this
+consumer stops until a person decides.
 """
 
 from collections.abc import Collection

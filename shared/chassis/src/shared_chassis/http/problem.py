@@ -160,11 +160,11 @@ class Problems:
                 "The failure is recorded under the correlation id. "
                 "Repeat the call with the same Idempotency-Key to learn whether it was done.",
             )
-        title = _sentence(error)
+        title = refusal_words(type(error))
         return _response(
             request,
             status,
-            f"urn:veche:{self._service}:{_kebab(type(error).__name__)}",
+            f"urn:veche:{self._service}:{refusal_name(type(error))}",
             title,
             str(error) or title,
             headers=_headers(error, status),
@@ -208,9 +208,14 @@ def _response(
     return Response(body, status, dict(headers or {}), MEDIA_TYPE)
 
 
-def _sentence(error: Exception) -> str:
-    """Take the words of an error: the first paragraph of its own docstring."""
-    text = type(error).__dict__.get("__doc__") or _kebab(type(error).__name__).replace("-", " ").capitalize()
+def refusal_name(kind: type[Exception]) -> str:
+    """Name a refusal as the `type` of its problem ends: `AlreadyClosedError` is `already-closed-error`."""
+    return _kebab(kind.__name__)
+
+
+def refusal_words(kind: type[Exception]) -> str:
+    """Take the words of a refusal: the first paragraph of its own docstring."""
+    text = kind.__dict__.get("__doc__") or refusal_name(kind).replace("-", " ").capitalize()
     return " ".join(text.split("\n\n")[0].split())
 
 
