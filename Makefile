@@ -14,7 +14,7 @@ space := $(empty) $(empty)
 CHASSIS := shared/chassis/tests
 CHASSIS_LOGGING := $(CHASSIS)/http $(CHASSIS)/process $(CHASSIS)/test_log.py
 CHASSIS_STORING := $(filter-out $(CHASSIS)/test_log.py,$(wildcard $(CHASSIS)/test_*.py))
-SUITES := $(filter-out shared/chassis,$(MEMBERS)) $(subst $(space),$(comma),$(CHASSIS_LOGGING)) $(subst $(space),$(comma),$(CHASSIS_STORING)) tests
+SUITES := $(filter-out shared/chassis,$(MEMBERS)) $(subst $(space),$(comma),$(CHASSIS_LOGGING)) $(subst $(space),$(comma),$(CHASSIS_STORING)) tests bench/tests
 PARTS_READY := .veche/.parts-ready
 
 .PHONY: help
@@ -70,6 +70,10 @@ status: install ## Say what runs and where.
 .PHONY: bench-append
 bench-append: parts ## Compare our append with the library's stock recorder; writes bench/results/append.json.
 	$(BIN)/python bench/append.py
+
+.PHONY: bench-winter
+bench-winter: parts ## Live through a winter of 100,000 requests in virtual time; writes bench/results/winter.json.
+	$(BIN)/python bench/winter.py
 
 .PHONY: schemas
 schemas: install ## Write the JSON Schemas of all events and the AsyncAPI document anew.

@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
+from winter_calendar import OwnCalendar, Term
+from winter_clocks import STAGES, Book
+
 from dispatch_svc.application.adoption import policy_adopted
 from dispatch_svc.domain.responsibility import Grant, Territory
 from dispatch_svc.domain.rulebook import ActiveIncident, Organisation, Policy, Rulebook
@@ -15,8 +18,6 @@ from request_svc.domain.city import CityRules
 from shared_city import City, load_city
 from shared_events.dispatch import IncidentScope
 from shared_events.ids import derive, organisation_stream
-from winter_calendar import OwnCalendar, Term
-from winter_clocks import STAGES, Book
 
 PACK = Path(__file__).resolve().parents[1] / "cities" / "kazan"
 BEGINS = datetime(2025, 10, 31, 21, tzinfo=UTC)
@@ -111,15 +112,15 @@ def _book(city: City) -> Book:
         },
         calendars={
             calendar.id: OwnCalendar(
-                OFFSET, dict(calendar.week), {day: differs.hours for day, differs in calendar.days.items()}
+                OFFSET,
+                {weekday: calendar.week[weekday] for weekday in calendar.week},
+                {day: differs.hours for day, differs in calendar.days.items()},
             )
             for calendar in city.calendars
         },
         common=terms.calendar.id,
         hours_of={
-            organisation_stream(city.slug, each.slug): each.calendar
-            for each in city.organisations
-            if each.calendar is not None
+            organisation_stream(city.slug, each.slug): each.calendar for each in city.organisations if each.calendar is not None
         },
         statutory_pauses=frozenset(terms.statutory_pauses),
     )

@@ -18,7 +18,7 @@ from shared_chassis.timer import DueTimer
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import Event
 from shared_events.ids import derive
-from shared_events.personal import Sealed
+from shared_events.personal import Sealed, personal_fields
 
 S = TypeVar("S")
 Decide = Callable[[S, datetime], Sequence[Event]]
@@ -37,7 +37,9 @@ class Moment:
 class World(Protocol):
     """What a life needs of the place it is lived in."""
 
-    def handle(self, stream: Stream[S], stream_id: str, decide: Decide[S], now: datetime, fires: Moment | None) -> Sequence[Event]:
+    def handle(
+        self, stream: Stream[S], stream_id: str, decide: Decide[S], now: datetime, fires: Moment | None
+    ) -> Sequence[Event]:
         """Decide on a stream's state at a moment; what was stated. `fires` is the timer whose moment it is."""
 
     def state(self, stream: Stream[S], stream_id: str) -> S:
@@ -55,7 +57,9 @@ class Memory:
         self._timers: dict[tuple[str, str, str], Moment] = {}
         self.facts: dict[str, list[tuple[Event, datetime]]] = {}
 
-    def handle(self, stream: Stream[S], stream_id: str, decide: Decide[S], now: datetime, fires: Moment | None) -> Sequence[Event]:
+    def handle(
+        self, stream: Stream[S], stream_id: str, decide: Decide[S], now: datetime, fires: Moment | None
+    ) -> Sequence[Event]:
         """Decide, fold, and set the timers anew."""
         state = self.state(stream, stream_id)
         facts = decide(state, now)
@@ -98,6 +102,9 @@ NEXT: LiteralString = """
 """
 
 
+FIRED: LiteralString = "UPDATE timer SET fired_at = rule_now() WHERE timer_id = %(id)s AND due_at = %(due)s AND fired_at IS NULL"
+
+
 class OpenSeal:
     """Seals nothing: what the winter's people say is made up, and the store only wants a seal."""
 
@@ -115,7 +122,9 @@ class Stored:
         self._mover = mover
         self._said = 0
 
-    def handle(self, stream: Stream[S], stream_id: str, decide: Decide[S], now: datetime, fires: Moment | None) -> Sequence[Event]:
+    def handle(
+        self, stream: Stream[S], stream_id: str, decide: Decide[S], now: datetime, fires: Moment | None
+    ) -> Sequence[Event]:
         """Handle a command as a service does, at the moment that the bench's clock shows."""
         self._mover.execute(SET_CLOCK, {"now": now})
         self._said += 1
@@ -127,7 +136,7 @@ class Stored:
             command = Command.of_timer(due, "bench")
         result = self._store.handle(stream, stream_id, decide, command)
         if fires is not None:
-            self._store.database.execute("UPDATE timer SET fired_at = rule_now() WHERE timer_id = %(id)s AND due_at = %(due)s", {"id": due.id, "due": due.due_at})
+            self._store.database.execute(FIRED, {"id": due.id, "due": due.due_at})
         return [each.fact for each in self._store.events(stream_id)[result.first_version - 1 :]] if result.count else ()
 
     def state(self, stream: Stream[S], stream_id: str) -> S:
@@ -137,7 +146,9 @@ class Stored:
     def next_timer(self) -> Moment | None:
         """Give the timer that is due first."""
         rows = self._store.database.query(NEXT, {"life": str(self._life)})
-        return Moment(rows[0]["due_at"].astimezone(UTC), rows[0]["stream_id"], rows[0]["kind"], rows[0]["payload"]) if rows else None
+        return (
+            Moment(rows[0]["due_at"].astimezone(UTC), rows[0]["stream_id"], rows[0]["kind"], rows[0]["payload"]) if rows else None
+        )
 
     def facts(self, stream_id: str) -> list[tuple[str, datetime]]:
         """Read what is stored: each fact without its seals, and when it became known."""
@@ -145,9 +156,8 @@ class Stored:
 
 
 def plain(fact: Event) -> str:
-    """Spell a fact, whatever of it is sealed left out."""
-    kept = {name: value for name, value in fact if not isinstance(value, Sealed)}
-    return f"{fact.TYPE} {kept}"
+    """Spell a fact, personal data left out: it is plain here and sealed there."""
+    return f"{fact.TYPE} {fact.model_dump_json(exclude=set(personal_fields(type(fact))))}"
 
 
 def open_store(database: ServiceDatabase) -> Store:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from local_stack.state import load_running
-from shared_events.ids import case_stream, discussion_stream, message_stream, request_stream, submission_stream, work_item_stream
 from veche import settings
 from veche.failure import CommandError
 from veche.play.command import robots_of, run
@@ -23,10 +22,8 @@ from veche.wording import sentence, words
 
 app = typer.Typer()
 
-REQUEST, DISPATCH, NOTIFICATION, DISCUSSION = "request-svc", "dispatch-svc", "notification-svc", "discussion-svc"
-TOLD_OF = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
-LOOKED_AT = ("dispatch.routing-failed.v1", "dispatch.deadline-breached.v1")
-MESSAGE_CHANNEL = "file"
+REQUEST, DISCUSSION = "request-svc", "discussion-svc"
+SERVICES = (REQUEST, "dispatch-svc", "notification-svc", DISCUSSION)
 LONGEST = 90
 """Characters of one value in a table; --json shows all."""
 
@@ -67,14 +64,11 @@ async def whole_history(robots: Robots, id_: str) -> list[Shown]:
     """
     auditor = robots.token("robot-auditor", "auditor")
     kind, uuid = await _resolve(robots, id_, auditor)
-    if kind in ("request", "case", ""):
-        events = await _request(robots, uuid, auditor)
-        if events or kind:
-            return _found(events)
-    if kind in ("discussion", ""):
-        return _found(await _discussion(robots, uuid, auditor))
-    service = NOTIFICATION if kind in ("message", "work-item") else DISCUSSION
-    return _found([event async for event in read_feed(robots, service, auditor, [f"{kind}-{uuid}"])])
+    if kind in ("request", "case", "discussion", ""):
+        return _found(await _journey(robots, uuid, auditor))
+    streams = [f"{kind}-{uuid}"]
+    heard = await asyncio.gather(*(_read(robots, service, auditor, streams) for service in SERVICES))
+    return _found(in_order([event for events in heard for event in events]))
 
 
 def in_order(events: Sequence[Shown]) -> list[Shown]:
@@ -105,32 +99,14 @@ async def _resolve(robots: Robots, id_: str, token: str) -> tuple[str, UUID]:
     raise NothingFoundError(f"{NothingFoundError.__doc__} ({id_})")
 
 
-async def _request(robots: Robots, request: UUID, token: str) -> list[Shown]:
-    own, case = await asyncio.gather(
-        _streams(robots, REQUEST, token, [request_stream(request)]),
-        _streams(robots, DISPATCH, token, [case_stream(request)]),
-    )
-    caused = [work_item_stream(event.id) for event in case if event.text("type") in LOOKED_AT]
-    caused += [message_stream(event.id, MESSAGE_CHANNEL) for event in own if event.text("type") in TOLD_OF]
-    followed = await _streams(robots, NOTIFICATION, token, caused) if caused else []
-    return in_order([*own, *case, *followed])
+async def _journey(robots: Robots, journey: UUID, token: str) -> list[Shown]:
+    """Gather whatever followed from a request or a discussion, in every service."""
+    heard = await asyncio.gather(*(_read(robots, service, token, (), journey) for service in SERVICES))
+    return in_order([event for events in heard for event in events])
 
 
-async def _discussion(robots: Robots, discussion: UUID, token: str) -> list[Shown]:
-    streams = [discussion_stream(discussion)]
-    cursor = ""
-    while True:
-        answer = await robots.get(DISCUSSION, f"/discussions/{discussion}/submissions?limit=200{cursor}", token)
-        items = answer.body.get("items", []) if answer.good else []
-        streams += [submission_stream(UUID(str(item["id"]))) for item in items] if isinstance(items, list) else []
-        if not answer.body.get("next"):
-            break
-        cursor = f"&cursor={answer.body['next']}"
-    return in_order(await _streams(robots, DISCUSSION, token, streams))
-
-
-async def _streams(robots: Robots, service: str, token: str, streams: list[str]) -> list[Shown]:
-    return [event async for event in read_feed(robots, service, token, streams)]
+async def _read(robots: Robots, service: str, token: str, streams: Sequence[str], journey: UUID | None = None) -> list[Shown]:
+    return [event async for event in read_feed(robots, service, token, streams, journey)]
 
 
 def _found(events: list[Shown]) -> list[Shown]:

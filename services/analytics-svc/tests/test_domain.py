@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from analytics_svc.api import WANTED
+from analytics_svc.api.wanted import WANTED
 from analytics_svc.domain.refusal import (
     AlreadySavedError,
     AnalyticsError,
@@ -67,7 +67,7 @@ def test_what_cannot_be_drawn_is_not_kept(
 def test_the_rules_and_the_addresses_know_the_same_parameters() -> None:
     """What may be saved is what may be asked for; how much and in which form is not part of a report."""
     asked = {
-        report: {field.alias or name for name, field in model.model_fields.items()} - {"format", "limit"}
+        report: {field.alias or name for name, field in model.model_fields.items()} - {"format", "limit", "cursor"}
         for report, model in WANTED.items()
     }
     assert asked == {report: set(parameters) for report, parameters in REPORTS.items()}

@@ -14,11 +14,11 @@ import tally_until_killed
 from broadcast import broadcast, launch, running, until
 from newsroom import Newsroom, heard, later, named, numbered
 
-from analytics_svc import streams
 from analytics_svc.facts.file import FactFile
 from analytics_svc.facts.position import DuckPositions
 from analytics_svc.reports.tally import Comparison, compare
-from analytics_svc.streams import Registration, Streams
+from analytics_svc.streams import processor as streams
+from analytics_svc.streams.processor import Registration, Streams
 from analytics_svc.worker import Tallies
 from shared_chassis import kafka
 from shared_events.envelope import Received

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def test_what_goes_on_is_told_again_when_a_whole_window_has_passed() -> None:
     quiet = [BEGIN + minute for minute in range(0, 300, 10)]
     _, found = heard([*quiet, *steady(90, 10, BEGIN + 300)])
     assert len(found) == 3
-    assert all(later.start >= earlier.end for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later.start >= earlier.end for earlier, later in pairwise(found))
 
 
 @pytest.mark.parametrize("each", [1, 5, 50])

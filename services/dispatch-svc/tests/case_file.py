@@ -1,4 +1,4 @@
-"""A city, a request and what may happen to it, for tests of the rules: given what has happened, when …, then …"""
+"""A city, a request and what may happen to it, for tests of the rules: given, when, then."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta

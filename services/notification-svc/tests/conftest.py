@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import city_of_tests as city
 
-from notification_svc.application import Context
+from notification_svc.application.context import Context
 
 
 @pytest.fixture

@@ -360,7 +360,7 @@ def test_a_building_the_city_does_not_have_there_is_refused(where: Location, ref
 
 
 def test_answers_need_a_service_type() -> None:
-    """Whose questions would they answer?"""
+    """Otherwise whose questions would they answer: nobody knows."""
     with pytest.raises(AnswersWithoutTypeError):
         check_submission(SUBMITTED.model_copy(update={"service_type": None, "answers": {"floor": 1}}), KAZAN)
 

@@ -123,7 +123,7 @@ async def test_an_agent_submits_for_a_caller_who_can_then_confirm(api: httpx.Asy
     request = await submitted(api, AGENT, channel="call_centre", person="caller", on_behalf_of=str(RESIDENT.id))
     report_done(context, request)
     assert (await say(api, RESIDENT, request, "confirmation", {})).status_code == 200
-    assert facts(context, request)[-2:] == ["CompletionConfirmed", "RequestClosed"]
+    assert facts(context, request)[-3:] == ["CompletionConfirmed", "RatingAsked", "RequestClosed"]
 
 
 async def test_a_caller_without_an_account_gets_a_random_person_whose_data_is_sealed(

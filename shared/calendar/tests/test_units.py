@@ -237,6 +237,15 @@ def test_a_country_may_skip_a_day() -> None:
         assert due(start, term, calendar) == at("2011-12-31 24:00", apia).astimezone(UTC)
 
 
+def test_a_day_begins_once_where_the_clocks_go_back_over_midnight() -> None:
+    """At St. John's, 00:01 of 7 November 2010 was 23:01 of the 6th again: that night is the 7th's."""
+    st_johns = ZoneInfo("America/St_Johns")
+    calendar = Calendar(id="st-johns", version="1", timezone=st_johns)
+    twice = at("2010-11-06 23:30", st_johns)
+    for start, expected in ((twice, "2010-11-07 24:00"), (twice.replace(fold=1), "2010-11-08 24:00")):
+        assert due(start, CalendarDays(days=1), calendar) == at(expected, st_johns).astimezone(UTC)
+
+
 PAUSES = [
     (WorkingMinutes(minutes=60), "2026-06-08 16:30", [("2026-06-08 16:45", "2026-06-08 20:00")], "2026-06-09 08:45"),
     (WorkingMinutes(minutes=60), "2026-06-08 16:30", [("2026-06-08 18:00", "2026-06-09 07:00")], "2026-06-09 08:30"),

@@ -135,8 +135,7 @@ async def test_a_slow_handler_is_not_evicted(
 
     def impatient(bootstrap: str, group: str) -> Any:
         consumer = plain(bootstrap, group)
-        consumer._coordinator._max_poll_interval = interval
-        consumer._coordinator._rebalance_timeout_ms = 1000 * interval
+        consumer._max_poll_interval_ms = int(1000 * interval)
         return consumer
 
     assigned: list[int] = []

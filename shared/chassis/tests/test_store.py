@@ -20,6 +20,7 @@ from shop import ORDER, Order, OrderPacked, OrderPackedV2, OrderPaid, OrderPlace
 from shared_chassis.postgres import Database, ServiceDatabase
 from shared_chassis.recorder import Conflict, DbFunctionsError, Recorder
 from shared_chassis.store import EXISTING, Command, KeyReusedError, PreconditionFailed, Store
+from shared_chassis.stream import Stream
 from shared_chassis.view import Statement
 from shared_events.event import Event
 from shared_events.ids import derive
@@ -404,9 +405,9 @@ def test_a_decision_on_an_old_clock_is_made_again(store: Store) -> None:
     times: list[datetime] = []
     look_up = store._look_up
 
-    def slow(key: UUID) -> object:
-        now, known = look_up(key)
-        return (now - timedelta(seconds=6) if not times else now), known
+    def slow(stream: Stream[Order], stream_id: str, key: UUID) -> object:
+        now, known, loaded = look_up(stream, stream_id, key)
+        return (now - timedelta(seconds=6) if not times else now), known, loaded
 
     store._look_up = slow  # type: ignore[method-assign,assignment]  # the clock of the first look is set back
 

@@ -13,16 +13,35 @@ REACTIONS: Mapping[str, Mapping[str, str]] = {
     "dispatch": {
         "request.request-submitted.v1": "open-case",
         "request.request-registered.v1": "route",
+        "request.request-reclassified.v1": "reclassify",
+        "request.information-requested.v1": "await-information",
+        "request.information-received.v1": "go-on",
+        "request.information-not-received.v1": "go-on",
+        "request.request-reopened.v1": "reopen",
         "request.completion-proposed.v1": "ask-resident",
         "request.request-closed.v1": "close-case",
     },
-    "request": {"dispatch.work-reported-done.v1": "propose-completion"},
+    "request": {
+        "dispatch.work-reported-done.v1": "propose-completion",
+        "dispatch.work-found-impossible.v1": "find-impossible",
+    },
     "notification": {
+        "request.request-submitted.v1": "open-work-item",
+        "request.completion-disputed.v1": "open-work-item",
         "dispatch.routing-failed.v1": "open-work-item",
+        "dispatch.assignment-declined.v1": "open-work-item",
+        "dispatch.work-returned.v1": "open-work-item",
         "dispatch.deadline-breached.v1": "open-work-item",
+        "dispatch.request-escalated.v1": "open-work-item",
+        "dispatch.incident-suggested.v1": "open-work-item",
     },
 }
 """Service → type it reacts to → the reaction's name: its command id derives from event id and name, so it can be looked up."""
+
+ONLY_WHERE: Mapping[tuple[str, str], tuple[str, object]] = {
+    ("notification", "request.request-submitted.v1"): ("service_type", None),
+}
+"""Service and type → the field and its value of those facts alone that something is done about."""
 
 CONSUMERS = {"dispatch": "dispatch-svc", "request": "request-svc", "notification": "notification-svc"}
 ONCE_A_CAUSE = (
@@ -34,7 +53,13 @@ ONCE_A_CAUSE = (
 )
 NEXT_TURN = ("dispatch.assignment-declined.v1", "dispatch.work-returned.v1", "dispatch.case-reclassified.v1")
 """After each of these a case is assigned anew within its round."""
-MESSAGE_CAUSES = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
+MESSAGE_CAUSES = (
+    "request.request-registered.v1",
+    "request.information-requested.v1",
+    "request.completion-proposed.v1",
+    "request.request-reopened.v1",
+    "request.request-closed.v1",
+)
 SUBMISSIONS = ("discussion.question-submitted.v1", "discussion.proposal-submitted.v1", "discussion.remark-submitted.v1")
 
 
@@ -72,7 +97,8 @@ def unapplied(books: Books) -> Iterable[tuple[str, Fact]]:
         consumer = CONSUMERS[service]
         for fact in books.published.values():
             reaction = reactions.get(fact.type)
-            if reaction is None or not _passed(books, consumer, fact):
+            field, value = ONLY_WHERE.get((service, fact.type), ("", None))
+            if reaction is None or fact.data.get(field) != value or not _passed(books, consumer, fact):
                 continue
             parked = (consumer, topic_of(fact.service), fact.position) in books.parked
             if not parked and derive(fact.id, reaction) not in books.commands[service]:

@@ -44,6 +44,7 @@ from shared_chassis.process import (
     http_component,
     run,
 )
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -92,6 +93,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
             Component("consumer", consumer.run),
             Component("tallies", tallies.run),
             Component("tally-watch", functools.partial(watch_tallies, facts)),
+            Component("purge", Purge(database).run),
         ]
     routers = [
         router,
@@ -176,7 +178,7 @@ def rebuild_views(settings: Settings) -> None:
 
 def run_streams(settings: Settings) -> None:
     """Run the stream processor alone: it tallies registrations by the minute, and tells surges."""
-    from analytics_svc.streams import Streams
+    from analytics_svc.streams.processor import Streams
 
     sensitivity = Sensitivity(
         window=settings.surge_window_minutes,

@@ -40,6 +40,7 @@ from shared_chassis.process import (
     command_line,
     http_component,
 )
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -97,6 +98,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
             Component("consumer", adoption.before(consumer.run)),
             Component("signals", adoption.before(_listener(settings, context, positions).run)),
             Component("timers", Timers(context.database, TIMERS, context).run),
+            Component("purge", Purge(context.database).run),
         ]
     if Part.RELAY in wanted:
         relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))

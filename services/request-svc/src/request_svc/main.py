@@ -42,6 +42,7 @@ from shared_chassis.process import (
     command_line,
     http_component,
 )
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -78,6 +79,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         components += [
             Component("consumer", consumer.run),
             Component("timers", Timers(context.database, TIMERS, context).run),
+            Component("purge", Purge(context.database).run),
         ]
     if Part.RELAY in wanted:
         relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))

@@ -92,7 +92,10 @@ def _days(
         day for day in _between(first + _ONE_DAY, last) if day not in set(counting) and end_of(day, term, calendar) is not None
     ]
     for run in _runs(lost):
-        yield moment_of(run[0], 0, zone), f"{_span(run)}: lost, the clock stood still at the end of the day."
+        yield (
+            moment_of(run[0] + _ONE_DAY, 0, zone) - timedelta.resolution,
+            f"{_span(run)}: lost, the clock stood still at the end of the day.",
+        )
 
 
 def _months(begin: datetime, until: datetime, term: Months, zone: ZoneInfo) -> Iterator[Step]:

@@ -92,10 +92,11 @@ def moment_of(day: date, minutes: int, zone: ZoneInfo) -> datetime:
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
-    """Say which day it is in a zone at an instant: the one that began last."""
+    """Say which day it is in a zone at an instant: the one that began last.
+
+    Clocks that go back over midnight show the day before once more; the new day has begun all the same.
+    """
     day = moment.astimezone(zone).date()
-    if moment < moment_of(day, 0, zone):
-        return day - timedelta(days=1)
     following = day + timedelta(days=1)
     return following if moment >= moment_of(following, 0, zone) else day
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from time import sleep
-from typing import Generic, Protocol, Self, TypeVar, cast
+from typing import Generic, LiteralString, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Repository
@@ -26,10 +26,13 @@ ATTEMPTS = 5
 MUTEXES = 1024
 REMEMBERED_STREAMS = 10_000
 
-LOOK_UP = """
-    SELECT rule_now() AS now, c.stream_id, c.first_version, c.count, c.actor, c.body_hash
+LOOK_UP: LiteralString = """
+    SELECT rule_now() AS now, c.stream_id, c.first_version, c.count, c.actor, c.body_hash, (
+        SELECT array_agg(e.state ORDER BY e.originator_version) FROM stored_events e
+        WHERE e.originator_id = %(stream)s AND e.originator_version > %(after)s) AS states
     FROM (SELECT 1) AS one LEFT JOIN command c ON c.command_id = %(command)s
 """
+"""All that a decision needs, in one question: the clock, whether the command was handled, and what is new in its stream."""
 
 EXISTING = -1
 """What a command expects that takes any version of a stream, but not one that never existed."""
@@ -168,10 +171,9 @@ class Store:
         """
         with self._mutexes[hash(stream_id) % MUTEXES]:
             for attempt in range(ATTEMPTS):
-                now, known = self._look_up(command.id)
+                now, known, loaded = self._look_up(stream, stream_id, command.id)
                 if known is not None:
                     return _first_result(known, command)
-                loaded = self.load(stream, stream_id)
                 _expect(command.expected, loaded.version)
                 facts = decide(loaded.state, now)
                 try:
@@ -229,13 +231,25 @@ class Store:
         )
         return Recorded(stream_id, version + index + 1, envelope, fact)
 
-    def _look_up(self, command: UUID) -> tuple[datetime, Known | None]:
-        row = self.database.query_one(LOOK_UP, {"command": command})
+    def _look_up(self, stream: Stream[S], stream_id: str, command: UUID) -> tuple[datetime, Known | None, Loaded[S]]:
+        """Read the clock, what the command led to if it was handled before, and the stream's present state."""
+        remembered = cast("Loaded[S] | None", self._remembered(stream_id))
+        by_snapshot = remembered is None and stream.keeps is not None
+        loaded = self.load(stream, stream_id) if by_snapshot else remembered or Loaded(stream.initial, 0)
+        with self.database.connection() as connection:
+            asked = {"command": command, "stream": stream_id, "after": loaded.version}
+            row = connection.execute(LOOK_UP, asked, prepare=True, binary=True).fetchone()
         if row is None:
             raise LookupError("rule_now")
+        if row["states"]:
+            for state in row["states"]:
+                recorded = self.mapper.from_document(state)
+                loaded = Loaded(stream.evolve(loaded.state, recorded.fact), recorded.version)
+            self._remember(stream_id, loaded)
         if row["stream_id"] is None:
-            return row["now"], None
-        return row["now"], Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
+            return row["now"], None, loaded
+        known = Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
+        return row["now"], known, loaded
 
     def _remembered(self, stream_id: str) -> Loaded[object] | None:
         try:

@@ -232,6 +232,28 @@ async def test_the_feed_reads_a_real_store(stored: Database, make_api: MakeApi, 
 
 
 @pytest.mark.postgres
+async def test_a_journey_is_read_by_its_correlation(stored: Database, make_api: MakeApi, auditor: dict[str, str]) -> None:
+    """Whatever streams it went through, a page at a time; with subjects, of these alone; another journey is not in it."""
+    journeys = [str(uuid4()), str(uuid4())]
+    with stored.connection() as connection, connection.transaction():
+        for version in range(1, 4):
+            for number, journey in enumerate(journeys):
+                for kind in ("request", "message"):
+                    document = json.dumps({"correlationid": journey, "said": f"{kind} {version}"}).encode()
+                    connection.execute(INSERT, [f"{kind}-{number}", version, document])
+    async with calling(make_api(routers=[feed_router(stored)])) as client:
+        path, read = f"/feed?correlation={journeys[1]}&limit=4", []
+        for after in (0, 7, 12):
+            page = (await client.get(f"{path}&after={after}", headers=auditor)).json()
+            read += [event["event"]["said"] for event in page["events"]]
+        one = (await client.get(f"{path}&subject=message-1", headers=auditor)).json()
+        wrong = await client.get("/feed?correlation=KZN-1", headers=auditor)
+    assert sorted(set(read)) == ["message 1", "message 2", "message 3", "request 1", "request 2", "request 3"]
+    assert [event["event"]["said"] for event in one["events"]] == ["message 1", "message 2", "message 3"]
+    assert wrong.status_code == 422
+
+
+@pytest.mark.postgres
 async def test_a_page_never_skips_a_position_that_commits_later(
     stored: Database, make_api: MakeApi, auditor: dict[str, str]
 ) -> None:

@@ -52,10 +52,10 @@ class History:
     seen: Mapping[str, int]
 
     @classmethod
-    def of(cls, stored: Mapping[str, object] | None, first: int) -> Self:
-        """Read what was stored; where nothing was, all begins at a minute."""
+    def of(cls, stored: Mapping[str, object] | None, first: int, quiet_until: int = 0) -> Self:
+        """Read what was stored; where nothing was, all begins at a minute. It is quiet at least as long as said."""
         if not stored:
-            return cls({}, 0.0, first, first, {})
+            return cls({}, 0.0, first, quiet_until, {})
         minutes, seen = stored["minutes"], stored["seen"]
         assert isinstance(minutes, dict), minutes  # noqa: S101 - as it was stored
         assert isinstance(seen, dict), seen  # noqa: S101 - as it was stored
@@ -63,7 +63,7 @@ class History:
             {int(minute): int(count) for minute, count in minutes.items()},
             float(str(stored["average"])),
             int(str(stored["reached"])),
-            int(str(stored["quiet_until"])),
+            max(quiet_until, int(str(stored["quiet_until"]))),
             seen,
         )
 

@@ -24,13 +24,13 @@ EVENTS: LiteralString = """
         id, topic, type, subject, version, position, happened, known, correlation, cause, aspect, folded_at,
         about, city, district, service_type, organisation, kind, stage, round, "at", due, rating, person_known, other)
     SELECT r.id, r.topic, r.type, r.subject, r.version, r.position, r.happened, r.known, r.correlation, r.cause, r.aspect, now(),
-           r.about, r.city, r.district, r.service_type, r.organisation, r.kind, r.stage, r.round, r."at", r.due, r.rating,
+           r.about::UUID, r.city, r.district, r.service_type, r.organisation, r.kind, r.stage, r.round, r."at", r.due, r.rating,
            r.person_known, r.other
     FROM (
-        SELECT unnest(from_json_strict($rows, '[{
+        SELECT unnest(from_json($rows, '[{
             "id": "UUID", "topic": "VARCHAR", "type": "VARCHAR", "subject": "VARCHAR", "version": "BIGINT", "position": "BIGINT",
             "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ", "correlation": "UUID", "cause": "UUID", "aspect": "VARCHAR",
-            "about": "UUID", "city": "VARCHAR", "district": "VARCHAR", "service_type": "VARCHAR", "organisation": "VARCHAR",
+            "about": "VARCHAR", "city": "VARCHAR", "district": "VARCHAR", "service_type": "VARCHAR", "organisation": "VARCHAR",
             "kind": "VARCHAR", "stage": "VARCHAR", "round": "INTEGER", "at": "TIMESTAMPTZ", "due": "TIMESTAMPTZ",
             "rating": "INTEGER", "person_known": "BOOLEAN", "other": "UUID"
         }]')) AS r
@@ -119,7 +119,9 @@ def _holder(holder: dispatch.Holder) -> Row:
     return {"kind": holder.kind, "organisation": holder.organisation}
 
 
-def _given(fact: dispatch.RequestAssigned | dispatch.AssignmentDeclined | dispatch.WorkReturned | dispatch.CommitteeDecided) -> Row:
+def _given(
+    fact: dispatch.RequestAssigned | dispatch.AssignmentDeclined | dispatch.WorkReturned | dispatch.CommitteeDecided,
+) -> Row:
     return {"organisation": fact.organisation, "round": fact.round}
 
 
@@ -127,9 +129,11 @@ def _surge(fact: dispatch.IncidentSuggested) -> Row:
     return {"city": fact.city, "district": fact.district, "service_type": fact.service_type, "at": fact.window_start}
 
 
-def _contributed(fact: discussion.QuestionSubmitted | discussion.ProposalSubmitted | discussion.RemarkSubmitted) -> Row:
-    kinds = {discussion.QuestionSubmitted: "question", discussion.ProposalSubmitted: "proposal"}
-    return {"city": fact.city, "other": fact.discussion, "kind": kinds.get(type(fact), "remark")}
+def _contributed(
+    fact: discussion.QuestionSubmitted | discussion.ProposalSubmitted | discussion.RemarkSubmitted,
+    kind: discussion.SubmissionKind,
+) -> Row:
+    return {"city": fact.city, "other": fact.discussion, "kind": kind}
 
 
 def _message(fact: notification.MessageSent | notification.MessageFailed) -> Row:
@@ -182,10 +186,9 @@ FOLDS: Final[Folds] = {
             _telling(dispatch.IncidentDeclared, lambda fact: {"city": fact.city, "organisation": fact.organisation}),
             _telling(dispatch.IncidentDismissed, _plain),
             _telling(dispatch.IncidentResolved, lambda fact: {"at": fact.at}),
-            *(
-                _telling(kind, _contributed)
-                for kind in (discussion.QuestionSubmitted, discussion.ProposalSubmitted, discussion.RemarkSubmitted)
-            ),
+            _telling(discussion.QuestionSubmitted, lambda fact: _contributed(fact, "question")),
+            _telling(discussion.ProposalSubmitted, lambda fact: _contributed(fact, "proposal")),
+            _telling(discussion.RemarkSubmitted, lambda fact: _contributed(fact, "remark")),
             _telling(notification.WorkItemOpened, lambda fact: {"cause": fact.cause}),
             _telling(notification.MessageSent, _message),
             _telling(notification.MessageFailed, _message),

@@ -17,7 +17,7 @@ from shared_chassis.process import MisconfiguredError
 RESTS: Final = 9.0
 """A commit is followed by a rest of so many times its length, so that committing takes a tenth of the time at most."""
 
-LEAST_REST, LONGEST_REST = 0.1, 0.5
+LEAST_REST, LONGEST_REST = 0.4, 1.0
 """Seconds of a rest, during which the partitions gather what is committed together next."""
 
 TAKE_OVER: LiteralString = """

@@ -53,7 +53,8 @@ UNCOUNTED: LiteralString = """
     SELECT r.topic, r.partition, r."offset", r.key, r.type, r.error, now()
     FROM (
         SELECT unnest(from_json_strict($rows, '[{
-            "topic": "VARCHAR", "partition": "INTEGER", "offset": "BIGINT", "key": "VARCHAR", "type": "VARCHAR", "error": "VARCHAR"
+            "topic": "VARCHAR", "partition": "INTEGER", "offset": "BIGINT", "key": "VARCHAR", "type": "VARCHAR",
+            "error": "VARCHAR"
         }]')) AS r
     ) AS batch
     ON CONFLICT DO NOTHING

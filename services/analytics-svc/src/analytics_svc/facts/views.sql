@@ -56,7 +56,7 @@ CREATE OR REPLACE MACRO holder_interval(as_of) AS TABLE
         SELECT about AS case_id, version, type, "at" AS since,
                last_value(CASE WHEN type = 'dispatch.holder-changed.v1' THEN {'kind': kind, 'organisation': organisation} END
                           IGNORE NULLS) OVER w AS holder,
-               greatest(lead("at") OVER w, "at") AS until
+               CASE WHEN lead("at") OVER w IS NOT NULL THEN greatest(lead("at") OVER w, "at") END AS until
         FROM heard(as_of)
         WHERE type IN ('dispatch.holder-changed.v1', 'dispatch.case-closed.v1', 'dispatch.case-reopened.v1')
         WINDOW w AS (PARTITION BY about ORDER BY version)

@@ -28,7 +28,8 @@ MISSING: LiteralString = """
     )
     SELECT c.what, c.id AS event, c.type, c.subject
     FROM caused c
-    LEFT JOIN request r ON c.what = 'messages' AND r.request = c.correlation
+    LEFT JOIN (SELECT about, person_known FROM event WHERE type = 'request.request-submitted.v1') r
+           ON c.what = 'messages' AND r.about = c.correlation
     ANTI JOIN effect e ON e.what = c.what AND e.cause = CASE WHEN c.what = 'cases' THEN c.correlation ELSE c.id END
     WHERE c.what <> 'messages' OR r.person_known
     ORDER BY c.what, c.subject, c.id

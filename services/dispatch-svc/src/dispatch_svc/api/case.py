@@ -170,7 +170,7 @@ class CaseExplained(CaseSummary):
     proposed: str | None
     committee_ground: str | None
     impossible_ground: str | None
-    incident: UUID | None
+    incidents: list[UUID]
     holders: list[Held]
     total_minutes: float
     clocks: list[ClockShown]

@@ -126,7 +126,9 @@ def _evolve(known: Registered, fact: Event) -> Registered:
         case OrganisationKeyIssued():
             return replace(known, keys={**known.keys, fact.key_id: Key(fact)})
         case OrganisationKeyRevoked():
-            key = known.keys[fact.key_id]
+            key = known.keys.get(fact.key_id)
+            if key is None:
+                return known
             at = fact.at if key.revoked_at is None else min(fact.at, key.revoked_at)
             return replace(known, keys={**known.keys, fact.key_id: replace(key, revoked_at=at)})
         case _:

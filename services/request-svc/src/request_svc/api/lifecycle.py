@@ -24,14 +24,11 @@ router = Router(tags=["requests"])
 
 
 @router.post("/requests", status_code=201)
-def submit(
-    body: NewRequest, response: Response, actor: SignedIn, command: IdempotentCommand, context: Wired, tagged: Tagged
-) -> Taken:
+def submit(body: NewRequest, response: Response, actor: SignedIn, command: IdempotentCommand, context: Wired) -> Taken:
     """Submit a request over any channel; it gets a number at once when its service type is known."""
     allow(actor, "submit", MAY)
     entry = lifecycle.submit(context, submission(body), body.person, body.on_behalf_of, actor, command)
     response.headers["location"] = f"/requests/{entry.id}"
-    tagged(entry.version)
     return Taken.of(entry)
 
 

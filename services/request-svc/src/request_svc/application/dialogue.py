@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from eventsourcing.persistence import IntegrityError
+
 from request_svc.application.context import Context, asker_of, city_rules, on_request
 from request_svc.domain import request as requests
 from request_svc.domain.city import DUPLICATE_WITHIN
-from request_svc.domain.refusal import NotYourCaseError, UnknownRequestError
+from request_svc.domain.refusal import NotYourCaseError, OriginalIsDuplicateError, UnknownRequestError
 from request_svc.domain.request import REQUEST, Original, Request, Side
 from request_svc.domain.submission import check_service_type
 from request_svc.views import case_status
@@ -38,13 +40,19 @@ def similar(context: Context, sought: Sought) -> Sequence[register_view.Similar]
 
 
 def link(context: Context, request: UUID, original: UUID, command: Command) -> Result:
-    """Let the city say that a request repeats an earlier one; both are looked at as they now stand."""
+    """Let the city say that a request repeats an earlier one; both are looked at as they now stand.
+
+    Of two requests that are linked to each other at one moment, the read model refuses the second.
+    """
 
     def decide(known: Request, _now: datetime) -> list[Event]:
         other = context.store.load(REQUEST, request_stream(original)).state
         return requests.link(known, request, Original(original, other))
 
-    return on_request(context, request, decide, command)
+    try:
+        return on_request(context, request, decide, command)
+    except IntegrityError as error:
+        raise OriginalIsDuplicateError(f"That is {request}.") from error
 
 
 def unlink(context: Context, request: UUID, reason: str, command: Command) -> Result:

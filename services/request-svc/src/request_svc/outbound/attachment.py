@@ -85,7 +85,7 @@ def _clean_document(content: bytes) -> Cleaned:
     try:
         writer = _pages_alone(PdfReader(io.BytesIO(content), strict=False))
         told_places = [_strip(part) for part in writer._objects]  # noqa: SLF001 - the library offers no walk over all objects
-        writer.compress_identical_objects(remove_orphans=True)
+        writer.compress_identical_objects(remove_unreferenced=True)
         written = io.BytesIO()
         writer.write(written)
     except (PyPdfError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:

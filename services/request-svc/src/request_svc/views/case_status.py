@@ -39,19 +39,19 @@ ASSIGN: LiteralString = """
     INSERT INTO case_status AS s (request_id, position, organisation, progress)
     VALUES (%(request)s, %(position)s, %(organisation)s, 'assigned')
     ON CONFLICT (request_id) DO UPDATE SET position = excluded.position, organisation = excluded.organisation,
-        progress = excluded.progress, planned_from = NULL, planned_until = NULL, clocks = s.clocks - %(ended)s
+        progress = excluded.progress, planned_from = NULL, planned_until = NULL, clocks = s.clocks - %(ended)s::text[]
     WHERE s.position < excluded.position
 """
 GIVE_BACK: LiteralString = """
     INSERT INTO case_status AS s (request_id, position, progress) VALUES (%(request)s, %(position)s, %(progress)s)
     ON CONFLICT (request_id) DO UPDATE SET position = excluded.position, organisation = NULL, progress = excluded.progress,
-        planned_from = NULL, planned_until = NULL, clocks = s.clocks - %(ended)s
+        planned_from = NULL, planned_until = NULL, clocks = s.clocks - %(ended)s::text[]
     WHERE s.position < excluded.position
 """
 PROGRESS: LiteralString = """
     INSERT INTO case_status AS s (request_id, position, progress) VALUES (%(request)s, %(position)s, %(progress)s)
     ON CONFLICT (request_id) DO UPDATE SET position = excluded.position, progress = excluded.progress,
-        clocks = s.clocks - %(ended)s
+        clocks = s.clocks - %(ended)s::text[]
     WHERE s.position < excluded.position
 """
 PLAN: LiteralString = """
@@ -94,7 +94,7 @@ FIND_IMPOSSIBLE: LiteralString = """
     INSERT INTO case_status AS s (request_id, position, progress, impossible_ground)
     VALUES (%(request)s, %(position)s, 'impossible', %(ground)s)
     ON CONFLICT (request_id) DO UPDATE SET position = excluded.position, progress = excluded.progress,
-        impossible_ground = excluded.impossible_ground, clocks = s.clocks - %(ended)s
+        impossible_ground = excluded.impossible_ground, clocks = s.clocks - %(ended)s::text[]
     WHERE s.position < excluded.position
 """
 REOPEN: LiteralString = """

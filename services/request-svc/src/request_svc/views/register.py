@@ -227,8 +227,8 @@ SIMILAR: LiteralString = """
     WHERE r.state <> 'closed' AND r.city = %(city)s AND r.service_type = %(service_type)s
       AND r.submitted_at > rule_now() - %(within)s::interval
       AND (r.building = %(building)s::text
-        OR lower(regexp_replace(r.address, '[^[:alnum:]]+', ' ', 'g'))
-            = lower(regexp_replace(%(address)s::text, '[^[:alnum:]]+', ' ', 'g')))
+        OR lower(btrim(regexp_replace(r.address, '[^[:alnum:]]+', ' ', 'g')))
+            = lower(btrim(regexp_replace(%(address)s::text, '[^[:alnum:]]+', ' ', 'g'))))
     ORDER BY r.submitted_at DESC, r.position DESC LIMIT %(limit)s
 """
 

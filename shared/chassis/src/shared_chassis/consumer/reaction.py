@@ -40,6 +40,8 @@ TROUBLE = (
     Transient,
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
     OperationalError,
     InterfaceError,
     Conflict,

@@ -26,6 +26,8 @@ def open_sub_task(
     permit(case, "open_sub_task")
     if rulebook.organisation(case.city, organisation) is None:
         raise UnknownOrganisationError
+    if any(task.id == sub_task for task in case.sub_tasks):
+        return []
     return [SubTaskOpened(sub_task=sub_task, round=case.round, organisation=organisation, title=title)]
 
 

@@ -169,7 +169,7 @@ HOLD: LiteralString = """
     )
     UPDATE cases SET version = %(stream_version)s, opened_at = coalesce(opened_at, %(at)s), held_since = %(at)s,
         holder = %(holder_kind)s, holder_organisation = %(holder_organisation)s,
-        waiting = %(holder_kind)s = 'resident' AND state <> 'reported',
+        waiting = %(holder_kind)s = 'resident' AND state NOT IN ('reported', 'asked'),
         state = CASE WHEN %(holder_kind)s = 'resident' AND state = 'reported' THEN 'asked' ELSE state END
     WHERE case_id = %(stream_uuid)s
 """
@@ -187,13 +187,14 @@ SET_CLOCK: LiteralString = """
         FROM (SELECT 1) AS one LEFT JOIN former f ON true
         ON CONFLICT (case_id, version) DO NOTHING
     )
-    UPDATE cases SET version = %(stream_version)s,
-        stage = CASE WHEN moves.it THEN %(stage)s ELSE cases.stage END,
-        due = CASE WHEN moves.it THEN %(due)s ELSE cases.due END
-    FROM (SELECT c.case_id, %(stage)s IN ('accept', 'start', 'finish')
-              AND (c.due IS NULL OR c.stage = %(stage)s OR %(due)s < c.due) AS it
-          FROM cases c WHERE c.case_id = %(stream_uuid)s) AS moves
-    WHERE cases.case_id = moves.case_id
+    UPDATE cases SET version = %(stream_version)s, stage = first.stage, due = first.due
+    FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+        SELECT s.stage, s.due FROM stage_clock s
+        WHERE s.case_id = %(stream_uuid)s AND s.ended_at IS NULL AND s.version < %(stream_version)s
+          AND s.stage IN ('accept', 'start', 'finish') AND s.stage <> %(stage)s
+        UNION ALL SELECT %(stage)s, %(due)s WHERE %(stage)s IN ('accept', 'start', 'finish')
+        ORDER BY due LIMIT 1) AS first ON true
+    WHERE cases.case_id = %(stream_uuid)s
 """
 PAUSE: LiteralString = """
     WITH pause AS (
@@ -224,8 +225,14 @@ RESUME: LiteralString = """
         FROM latest WHERE latest.ended_at IS NOT NULL
         ON CONFLICT (case_id, version) DO NOTHING
     )
-    UPDATE cases SET version = %(stream_version)s, due = CASE WHEN stage = %(stage)s THEN %(due)s ELSE due END
-    WHERE case_id = %(stream_uuid)s
+    UPDATE cases SET version = %(stream_version)s, stage = first.stage, due = first.due
+    FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+        SELECT s.stage, s.due FROM stage_clock s
+        WHERE s.case_id = %(stream_uuid)s AND s.ended_at IS NULL AND s.version < %(stream_version)s
+          AND s.stage IN ('accept', 'start', 'finish') AND s.stage <> %(stage)s
+        UNION ALL SELECT %(stage)s, %(due)s WHERE %(stage)s IN ('accept', 'start', 'finish')
+        ORDER BY due LIMIT 1) AS first ON true
+    WHERE cases.case_id = %(stream_uuid)s
 """
 WARN: LiteralString = """
     WITH warned AS (

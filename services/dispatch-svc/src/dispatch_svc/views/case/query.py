@@ -31,7 +31,8 @@ ONE: LiteralString = """
     SELECT c.case_id AS id, c.version, c.city, c.service_type, c.district, c.building, c.state, c.round, c.organisation,
         c.assigned_by, c.holder, c.holder_organisation, c.held_since, c.waiting, c.stage, c.due, c.declines, c.plan_begins,
         c.plan_ends, c.opened_at, c.outcome, c.closed_at, c.rule, c.rule_version, c.routing_failure, c.routing_inputs,
-        c.evidence, c.proposed, c.committee_ground, c.impossible_ground, c.incident, rule_now() AS now
+        c.evidence, c.proposed, c.committee_ground, c.impossible_ground, rule_now() AS now,
+        ARRAY(SELECT l.incident_id FROM incident_case l WHERE l.case_id = c.case_id ORDER BY 1) AS incidents
     FROM cases c
     WHERE c.case_id = %(case)s
 """

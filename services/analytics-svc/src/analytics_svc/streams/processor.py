@@ -3,15 +3,15 @@
     request.events ─ header ─► analytics.registrations (by category|district|city) ─► table `tallies` ─ timer ─► analytics.tallies
                                                                                    └► table `surges` ──────────► analytics.signals
 
-A surge is told as `SurgeDetected` in the form of every event (document, headers, key), acknowledged before the table remembers
-that it was: after a crash it may be told twice, under the same id, and is never forgotten. Its position is the microsecond of
-its telling. Surges are looked for after the tally is kept: what goes wrong there is parked, and costs no count.
+A surge is told, and acknowledged, before the table remembers that it was, so that none is forgotten in a crash; that it is not
+told again follows from the topic, which is read at the start. Surges are looked for after the tally is kept: what goes wrong
+there is parked, and costs no count.
 
 Windows are of the event's own recorded time, so a restart changes no window. Faust acknowledges an event whether or not its agent
 managed it, so each loop catches every error and parks the event on `analytics.parked`. What is repeated after a crash is known by
 its position and not counted again. Nothing waits for the end of a window: in a restart Faust forgets which it has not closed.
 
-This is the only module that imports faust.
+This is the only package that imports faust.
 """
 
 import asyncio
@@ -33,16 +33,13 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT, StreamT, TopicT
 
 from analytics_svc.domain import surge
-from analytics_svc.domain.surge import MINUTE, History, Sensitivity, Surge
+from analytics_svc.domain.surge import MINUTE, History, Sensitivity
 from analytics_svc.facts.tally import HOURLY, KEPT, PARKED, TALLIES, WEEK, Window, ensure_topics
+from analytics_svc.streams.signal import Spoken, name_of, signal, spoken
 from shared_chassis.kafka import PARTITIONS, MissingTopicError, ensure_topic, require_topics
 from shared_chassis.log import told
-from shared_chassis.mapper import to_document
-from shared_chassis.relay import Message, message
-from shared_events.analytics import SurgeDetected
-from shared_events.envelope import Envelope, Recorded
 from shared_events.event import topic_of
-from shared_events.ids import SIGNALS_TOPIC, derive
+from shared_events.ids import SIGNALS_TOPIC
 from shared_events.request import RequestRegistered
 
 APP: Final = "analytics-streams"
@@ -51,9 +48,6 @@ APP: Final = "analytics-streams"
 SOURCE: Final = topic_of("request")
 REGISTRATIONS: Final = "analytics.registrations"
 CHANGELOGS: Final = (f"{APP}-tallies-changelog", f"{APP}-surges-changelog")
-
-SPEAKER: Final = "analytics-svc"
-"""Who says that there is a surge."""
 
 TELL_EVERY: Final = 2.0
 """Seconds between two words about the windows that changed."""
@@ -90,7 +84,7 @@ class Registration:
     @property
     def key(self) -> bytes:
         """What registrations are brought together by."""
-        return f"{self.window.category}|{self.window.district}|{self.window.city}".encode()
+        return name_of(self.window.category, self.window.district, self.window.city).encode()
 
     @property
     def value(self) -> bytes:
@@ -126,7 +120,7 @@ class Streams:
         await self._prepare(stop)
         if stop.is_set():
             return
-        app = Processor(self._bootstrap, self._sensitivity).app
+        app = Processor(self._bootstrap, self._sensitivity, await spoken(self._bootstrap)).app
         await app.start()
         _log.info("streams.started", source=SOURCE)
         stopped, ended = asyncio.create_task(_until(stop)), asyncio.create_task(app.wait_until_stopped())
@@ -192,9 +186,9 @@ class _SkippingTransport(driver.Transport):
 class Processor:
     """Two agents, two tables and a timer, wired to a broker."""
 
-    def __init__(self, bootstrap: str, sensitivity: Sensitivity) -> None:
+    def __init__(self, bootstrap: str, sensitivity: Sensitivity, said: Spoken) -> None:
         self._sensitivity = sensitivity
-        self._spoke_at = 0
+        self._said = said
         self.app = faust.App(
             APP,
             broker=f"kafka://{bootstrap}",
@@ -264,13 +258,13 @@ class Processor:
     async def _watch(self, found: Registration, partition: int) -> None:
         """Tell a surge, once a window, and remember what was heard."""
         by, name, minute = self._sensitivity, found.key.decode(), int(found.window.minute.timestamp()) // MINUTE
-        before = History.of(self._histories.get(name), minute + 1 - by.window)
+        before = History.of(self._histories.get(name), minute + 1 - by.window, self._said.until.get(name, 0) + by.window)
         history = surge.counted(before, minute, found.partition, found.position, by)
         if history is None:
             return
         detected = surge.surge(history, self._known_since(found.window.city, partition, minute), int(time.time()) // MINUTE, by)
         if detected is not None:
-            said = signal(found.window, detected, self._position())
+            said = signal(found.window, detected, self._said.next_position())
             await (await self._signals.send(key=said.key, value=said.value, headers=list(said.headers)))
             history = surge.told(history, detected, by)
             _log.info("streams.surge", **found.window.named, count=detected.count, average=round(detected.average, 2))
@@ -283,11 +277,6 @@ class Processor:
         if minute < since:
             self._histories[name] = minute
         return min(minute, since)
-
-    def _position(self) -> int:
-        """Number what is told now: by the microsecond, and always higher than before."""
-        self._spoke_at = max(self._spoke_at + 1, time.time_ns() // 1000)
-        return self._spoke_at
 
     async def _park(self, event: EventT[bytes], error: Exception) -> None:
         """Set an event aside with the reason; like all that is sent, it is acknowledged before the event's place is committed."""
@@ -305,28 +294,6 @@ class Processor:
     def _topic(self, name: str) -> TopicT:
         """Name a topic that carries bytes as they are; it was made before."""
         return self.app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-
-
-def signal(window: Window, found: Surge, position: int) -> Message:
-    """Make the message of a surge: as the relay makes those of facts, so that whoever hears facts hears it.
-
-    Its id and its stream follow from what it is about, so the same window told twice is the same event.
-    """
-    start, end = (datetime.fromtimestamp(minute * MINUTE, UTC) for minute in (found.start, found.end))
-    about = derive("surge", window.city, window.category, window.district, start.isoformat())
-    now = datetime.fromtimestamp(position / 1e6, UTC)
-    fact = SurgeDetected(
-        city=window.city,
-        service_type=window.category,
-        district=window.district or None,
-        window_start=start,
-        window_end=end,
-        count=found.count,
-        average=round(found.average, 3),
-    )
-    envelope = Envelope(derive(about, 0), f"/veche/{SPEAKER}", fact.TYPE, now, now, f"service:{SPEAKER}", about, about)
-    stream = f"surge-{about}"
-    return message(position, stream, to_document(Recorded(stream, 1, envelope, fact)))
 
 
 def _wanted(headers: Sequence[tuple[str, bytes]]) -> bool:

@@ -1,31 +1,24 @@
-"""The world outside: the texts people read, and the outbox they leave by, one file a message named by its id."""
+"""The texts people read: templates in every language a city's people have."""
 
-import os
 import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import MessageError
-from email.header import Header
-from email.headerregistry import Address
-from email.utils import format_datetime
 from importlib import resources
-from pathlib import Path
 from typing import Final
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
+
+PACKAGE: Final = "notification_svc"
 
 LAST_RESORT: Final = "en"
 """The language of those whose own, and whose city's, has no templates."""
 
 LINE: Final = 76
 """The most characters in a line of a message."""
-
-CRLF: Final = "\r\n"
 
 _FILE = re.compile(r"(?P<template>[a-z_]+)\.(?P<language>[a-z]{2,3})\.txt\.j2")
 
@@ -77,11 +70,11 @@ class Texts:
     """The templates, in every language they exist in; a variable a template misses is an error, never a gap in a letter."""
 
     def __init__(self) -> None:
-        files = [_FILE.fullmatch(entry.name) for entry in resources.files(__package__ or "").joinpath("templates").iterdir()]
+        files = [_FILE.fullmatch(entry.name) for entry in resources.files(PACKAGE).joinpath("templates").iterdir()]
         self.written = frozenset((file["template"], file["language"]) for file in files if file is not None)
         self.languages = frozenset(language for _, language in self.written)
         self._environment = Environment(
-            loader=PackageLoader(__package__ or ""),
+            loader=PackageLoader(PACKAGE),
             undefined=StrictUndefined,
             autoescape=select_autoescape(["html"]),  # these are plain texts
             auto_reload=False,
@@ -114,84 +107,3 @@ class Texts:
 def _moment(context: Context, at: datetime) -> str:
     """Let a template write a moment in its own language."""
     return moment(at, context["language"], context["zone"])
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message ready to go: `message` and `person` are ids, `email` the opened address if there is one, `date` the event's."""
-
-    message: UUID
-    person: UUID
-    email: str | None
-    date: datetime
-    language: str
-    text: Text
-
-
-def compose(letter: Letter, domain: str) -> bytes:
-    """Write a letter as a text message of RFC 5322, 2045 and 2047: the same letter gives the same bytes.
-
-    `domain` names the city's mail. Written by hand: the standard library's message takes ten times as long over seven headers.
-    """
-    subject = letter.text.subject
-    charset = "us-ascii" if subject.isascii() else "utf-8"
-    headers = (
-        f"From: no-reply@{domain}",
-        f"To: {_addressee(letter)}",
-        f"Subject: {Header(subject, charset, header_name='Subject').encode(linesep=CRLF)}",
-        f"Date: {format_datetime(letter.date)}",
-        f"Message-ID: <message-{letter.message}@{domain}>",
-        "Auto-Submitted: auto-generated",
-        f"Content-Language: {letter.language}",
-        "MIME-Version: 1.0",
-        'Content-Type: text/plain; charset="utf-8"',
-        "Content-Transfer-Encoding: 8bit",
-    )
-    return CRLF.join((*headers, "", *letter.text.body.split("\n"))).encode()
-
-
-def _addressee(letter: Letter) -> str:
-    """Write whom a letter is for.
-
-    Who has no usable e-mail address is addressed by pseudonym, under a domain that never exists (RFC 2606).
-    """
-    name, _, domain = (letter.email or "").strip().rpartition("@")
-    if name:
-        try:
-            return str(Address(addr_spec=f"{name}@{domain.encode('idna').decode()}"))
-        except (MessageError, ValueError, IndexError):
-            pass  # what is no address is not written to
-    return f"person-{letter.person}@person.invalid"
-
-
-class Outbox:
-    """A directory of letters; each stands in it whole or not at all.
-
-    Letters are spread over 256 folders by the first two hex digits of their id.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def path_of(self, message: UUID) -> Path:
-        """Say where a message's file is."""
-        return self.directory / message.hex[:2] / f"message-{message}.eml"
-
-    def write(self, message: UUID, letter: bytes) -> Path:
-        """Put a letter into the outbox; the same one again takes its own place. It is on disk when this returns.
-
-        What a crash leaves unfinished has a hidden name, of this process alone, and is never taken for a letter.
-        """
-        path = self.path_of(message)
-        unfinished = path.with_name(f".{message}.{os.getpid()}.part")
-        try:
-            file = unfinished.open("wb")
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = unfinished.open("wb")
-        with file:
-            file.write(letter)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        return path

@@ -1,48 +1,26 @@
-"""The queue and the ledger over HTTP: parse, call the use case or the view, answer."""
+"""The queue over HTTP: parse, call the use case or the view, answer."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal, cast
+from typing import Final, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from fastapi import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic.config import JsonDict
 
-from notification_svc import application, domain, views
-from notification_svc.application import MAY, Context, QueueBusyError
+from notification_svc import views
+from notification_svc.api.call import Body, Wired, Words
+from notification_svc.application import work_item as application
+from notification_svc.application.context import MAY, item_stream
+from notification_svc.domain import work_item as domain
 from notification_svc.views.work_item import Row, State, Wanted
 from shared_chassis import http
-from shared_chassis.http import Cursor, IdempotentCommand, Limit, Page, SignedIn, allow, read_cursor
+from shared_chassis.http import ConditionalCommand, Cursor, IdempotentCommand, Limit, Page, SignedIn, Tagged, allow, read_cursor
 from shared_events.envelope import Recorded
-from shared_events.notification import MessageChannel, Template, WorkItemKind
+from shared_events.notification import WorkItemKind
 
 router = http.Router(tags=["queue"])
-
-ERRORS: Mapping[type[Exception], int] = {
-    domain.WorkItemUnknownError: 404,
-    domain.AlreadyClaimedError: 409,
-    domain.AlreadyCompletedError: 409,
-    domain.StillDeferredError: 409,
-    domain.NotHeldError: 409,
-    domain.DeferralInThePastError: 422,
-    domain.NoteMissingError: 422,
-    QueueBusyError: 503,
-}
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-
-
-async def _context(given: Annotated[object, Depends(http.context)]) -> Context:
-    return cast("Context", given)  # what `main` gave the API
-
-
-Wired = Annotated[Context, Depends(_context)]
-
-
-class Body(BaseModel):
-    """What a call says; nothing else is taken."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Claim(Body):
@@ -84,21 +62,57 @@ class Reason(BaseModel):
 
 
 SAYS: Final[Mapping[str, str]] = {
+    "unregistered_request": "Nobody has said yet of what type this request is.",
     "unrouted_request": "Nobody is responsible for this request.",
+    "decline": "The organisation declined this request or gave it back.",
     "deadline_breach": "A term of this request has passed.",
+    "escalation": "A term of this request passed a while ago and still nobody has acted.",
+    "dispute": "The resident says that the work is not done.",
+    "failed_delivery": "A message or a call could not be delivered.",
+    "incident": "Far more requests come than usual; perhaps it is an incident.",
     "emergency": "The service type is an emergency.",
     "overdue": "It was overdue when it entered the queue.",
     "waiting": "A point for every minute since it entered the queue.",
 }
 
 
+ITEM_EXAMPLE: Final[JsonDict] = {
+    "id": "0d9bbd2c-9a3e-5f1c-8c36-0f2f7a5f9b11",
+    "kind": "unrouted_request",
+    "state": "waiting",
+    "request": "6f0a4d0e-3a0d-5c57-9a57-0a3f1f8c2b10",
+    "city": "kazan",
+    "district": "vakhitovsky",
+    "service_type": "burst-pipe",
+    "language": "tt",
+    "priority": 372,
+    "because": [
+        {"because": "kind", "points": 120, "says": "Nobody is responsible for this request."},
+        {"because": "emergency", "points": 240, "says": "The service type is an emergency."},
+        {"because": "waiting", "points": 12, "says": "A point for every minute since it entered the queue."},
+    ],
+    "due": None,
+    "opened_at": "2026-03-02T12:00:00Z",
+    "agent": None,
+    "until": None,
+    "cause": "2a4f1c9e-7a34-5b68-9d10-3e8f6a4b7c21",
+    "cause_type": "dispatch.routing-failed.v1",
+    "delivery": None,
+}
+
+
 class WorkItem(BaseModel):
-    """An item of the queue; `priority` is what it is now, its waiting included, and `until` ends the lease or the deferral."""
+    """An item of the queue; `priority` is what it is now, its waiting included, and `until` ends the lease or the deferral.
+
+    `request` is absent for an incident; `delivery` is the call to a program that failed, which can be made again by hand.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ITEM_EXAMPLE]})
 
     id: UUID
     kind: WorkItemKind
     state: State
-    request: UUID
+    request: UUID | None
     city: str | None
     district: str | None
     service_type: str | None
@@ -111,6 +125,7 @@ class WorkItem(BaseModel):
     until: datetime | None
     cause: UUID
     cause_type: str
+    delivery: UUID | None
 
 
 class Happened(BaseModel):
@@ -152,22 +167,6 @@ class Wall(BaseModel):
     by_kind_and_district: list[Load]
 
 
-class Message(BaseModel):
-    """An entry of a person's ledger; `says` in the language the person was told in."""
-
-    id: UUID
-    state: Literal["sent", "failed"]
-    at: datetime
-    says: str
-    template: Template
-    language: str | None
-    channel: MessageChannel
-    request: UUID
-    number: str | None
-    city: str
-    cause: UUID
-
-
 @router.post("/work-items/claim", response_model=WorkItem, responses={204: {"description": "Nothing that fits is waiting."}})
 def claim(body: Claim, actor: SignedIn, command: IdempotentCommand, context: Wired) -> WorkItem | Response:
     """Take the most urgent item that fits, for the length of a lease; nobody else gets it meanwhile."""
@@ -177,21 +176,21 @@ def claim(body: Claim, actor: SignedIn, command: IdempotentCommand, context: Wir
 
 
 @router.post("/work-items/{item}/release")
-def release(item: UUID, actor: SignedIn, command: IdempotentCommand, context: Wired) -> WorkItem:
+def release(item: UUID, actor: SignedIn, command: ConditionalCommand, context: Wired) -> WorkItem:
     """Give an item back undone."""
     allow(actor, "release_work_item", MAY)
     return _shown(application.release(context, item, command))
 
 
 @router.post("/work-items/{item}/deferral")
-def defer(item: UUID, body: Deferral, actor: SignedIn, command: IdempotentCommand, context: Wired) -> WorkItem:
+def defer(item: UUID, body: Deferral, actor: SignedIn, command: ConditionalCommand, context: Wired) -> WorkItem:
     """Put an item off to a later moment; then it is in the queue again, for anybody."""
     allow(actor, "defer_work_item", MAY)
     return _shown(application.defer(context, item, body.until, body.reason, command))
 
 
 @router.post("/work-items/{item}/completion")
-def complete(item: UUID, body: Completion, actor: SignedIn, command: IdempotentCommand, context: Wired) -> WorkItem:
+def complete(item: UUID, body: Completion, actor: SignedIn, command: ConditionalCommand, context: Wired) -> WorkItem:
     """Say that nothing is left to do, and why."""
     allow(actor, "complete_work_item", MAY)
     return _shown(application.complete(context, item, body.note, command))
@@ -233,29 +232,12 @@ def read_wall(actor: SignedIn, context: Wired, city: str | None = None) -> Wall:
 
 
 @router.get("/work-items/{item}")
-def read_item(item: UUID, actor: SignedIn, context: Wired) -> WorkItemWithHistory:
+def read_item(item: UUID, actor: SignedIn, context: Wired, tagged: Tagged) -> WorkItemWithHistory:
     """See an item, why it is as urgent as it is, and everything that happened to it."""
     allow(actor, "read_queue", MAY)
-    row = application.read_item(context, item)
-    history = [_happened(recorded) for recorded in context.store.events(f"work-item-{item}")]
-    return WorkItemWithHistory(**_shown(row).model_dump(), history=history)
-
-
-@router.get("/messages", tags=["messages"])
-def list_messages(
-    actor: SignedIn,
-    context: Wired,
-    person: Annotated[UUID | None, Query(description="Whose ledger; left out: the caller's own.")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> Page[Message]:
-    """List what a person was told, the latest first: everybody their own, staff anybody's."""
-    after = read_cursor(cursor, views.message.Place)
-    entries = application.messages_of(context, actor, person or UUID(actor.id), after, limit + 1)
-    page = Page[tuple[views.message.Told, str]].cut(
-        entries, limit, lambda entry: views.message.Place(entry[0].at, entry[0].message)
-    )
-    return Page[Message](items=[_entry(told, says) for told, says in page.items], next=page.next)
+    shown, events = _shown(application.read_item(context, item)), context.store.events(item_stream(item))
+    tagged(events[-1].version, shown.model_dump_json())
+    return WorkItemWithHistory(**shown.model_dump(), history=[_happened(recorded) for recorded in events])
 
 
 def _shown(row: Row) -> WorkItem:
@@ -277,6 +259,7 @@ def _shown(row: Row) -> WorkItem:
         until=row.until,
         cause=row.cause,
         cause_type=row.cause_type,
+        delivery=row.delivery,
     )
 
 
@@ -297,20 +280,4 @@ def _happened(recorded: Recorded) -> Happened:
         time=envelope.time,
         actor=envelope.actor,
         data=recorded.fact.model_dump(mode="json"),
-    )
-
-
-def _entry(told: views.message.Told, says: str) -> Message:
-    return Message(
-        id=told.message,
-        state="sent" if told.state == "sent" else "failed",
-        at=told.at,
-        says=says,
-        template=cast("Template", told.template),  # written from a fact's own field
-        language=told.language,
-        channel=cast("MessageChannel", told.channel),  # as above
-        request=told.request,
-        number=told.number,
-        city=told.city,
-        cause=told.cause,
     )

@@ -1,4 +1,4 @@
-"""The rules of the queue and of telling people: work items with a lease and an explained priority, messages sent once.
+"""The rules of the queue: work items with a lease and an explained priority.
 
 Pure: events in, events out, and `now` is given.
 """
@@ -9,13 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never, cast
 from uuid import UUID
 
+from notification_svc.domain.refusal import NotificationError
 from shared_chassis.stream import Cancel, Set, Stream
 from shared_events.event import Event
 from shared_events.notification import (
-    MessageChannel,
-    MessageFailed,
-    MessageSent,
-    Template,
     WorkItemClaimed,
     WorkItemCompleted,
     WorkItemDeferred,
@@ -25,20 +22,10 @@ from shared_events.notification import (
 )
 
 WorkItemFact = WorkItemOpened | WorkItemClaimed | WorkItemReleased | WorkItemDeferred | WorkItemCompleted
-MessageFact = MessageSent | MessageFailed
 WorkItemStatus = Literal["absent", "waiting", "claimed", "deferred", "completed"]
-MessageStatus = Literal["untold", "sent", "failed"]
 
 LEASE: Final = "lease"
 """The kind and key of the timer that gives a claimed item back."""
-
-
-class NotificationError(Exception):
-    """This cannot be done."""
-
-    def __str__(self) -> str:
-        """Say why, in words for the person who asked."""
-        return self.__doc__ or ""
 
 
 class WorkItemUnknownError(NotificationError):
@@ -69,7 +56,21 @@ class NoteMissingError(NotificationError):
     """Say in a few words why nothing is left to do."""
 
 
-KIND_POINTS: Final[Mapping[WorkItemKind, int]] = {"unrouted_request": 120, "deadline_breach": 60}
+KIND_POINTS: Final[Mapping[WorkItemKind, int]] = {
+    "incident": 180,
+    "escalation": 150,
+    "unrouted_request": 120,
+    "decline": 120,
+    "unregistered_request": 90,
+    "dispute": 90,
+    "deadline_breach": 60,
+    "failed_delivery": 30,
+}
+"""How far ahead of a plain item a kind stands when it opens, in points, which are minutes of waiting.
+
+First what many people wait for at once, then what somebody higher was told of, then requests nobody works on, then people who are
+dissatisfied or not yet in the register, then what is late but in hand, and last what can be sent again.
+"""
 EMERGENCY_POINTS: Final = 240
 OVERDUE_POINTS: Final = 60
 
@@ -88,7 +89,7 @@ def priority(kind: WorkItemKind, *, emergency: bool, due: datetime | None, now: 
     """Say how urgent an item is when it opens; a higher number comes first.
 
     A point is worth a minute of waiting, so an item rises by one a minute and none starves: a request nobody is responsible for
-    stands two hours ahead, an emergency four more.
+    stands two hours ahead, an emergency four more, and what is overdue one.
     """
     overdue = due is not None and due <= now
     return KIND_POINTS[kind] + EMERGENCY_POINTS * emergency + OVERDUE_POINTS * overdue
@@ -107,7 +108,7 @@ def explain(
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """Something a member of the staff is to look at, about a request.
+    """Something a member of the staff is to look at, about a request or, for an incident, about none.
 
     `agent` holds it until `until` while it is claimed; a deferred item is back at `until`. `agent` is `kind:id`.
     """
@@ -232,75 +233,3 @@ def _refuse_unheld(item: WorkItem, agent: str) -> None:
     _refuse_over(item)
     if item.status != "claimed" or item.agent != agent:
         raise NotHeldError
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """Whom a message is for, about what, and the event that it is because of."""
-
-    person: UUID
-    request: UUID
-    city: str
-    number: str | None
-    template: Template
-    channel: MessageChannel
-    cause: UUID
-    cause_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message to a person about one event over one channel."""
-
-    status: MessageStatus = "untold"
-
-
-def evolve_message(_: Message, fact: Event) -> Message:
-    """Fold a fact of a message."""
-    match cast("MessageFact", fact):  # no other fact is ever written to this stream
-        case MessageSent():
-            return Message("sent")
-        case MessageFailed():
-            return Message("failed")
-        case _ as never:
-            assert_never(never)
-
-
-MESSAGE: Final = Stream("message", Message(), evolve_message)
-
-
-def tell(message: Message, telling: Telling, language: str) -> list[Event]:
-    """State that the person was told, in a language; once."""
-    if message.status == "sent":
-        return []
-    return [
-        MessageSent(
-            person=telling.person,
-            request=telling.request,
-            city=telling.city,
-            number=telling.number,
-            template=telling.template,
-            language=language,
-            channel=telling.channel,
-            cause=telling.cause,
-            cause_type=telling.cause_type,
-        )
-    ]
-
-
-def give_up(message: Message, telling: Telling, attempts: int, error: str) -> list[Event]:
-    """State that the person could not be told after so many attempts."""
-    if message.status != "untold":
-        return []
-    return [
-        MessageFailed(
-            person=telling.person,
-            request=telling.request,
-            city=telling.city,
-            template=telling.template,
-            channel=telling.channel,
-            cause=telling.cause,
-            attempts=attempts,
-            error=error,
-        )
-    ]
