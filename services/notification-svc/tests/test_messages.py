@@ -238,7 +238,11 @@ def test_a_question_is_opened_for_the_letter_alone(context: Context) -> None:
     event = city.asked(request, person).envelope.id
     sealed = context.keyring.seal(person, event, "question", question)
     for _ in range(2):
-        for fact in (city.submitted(request, person, language="en"), city.registered(request), city.asked(request, person, sealed)):
+        for fact in (
+            city.submitted(request, person, language="en"),
+            city.registered(request),
+            city.asked(request, person, sealed),
+        ):
             city.hear(context, fact)
     assert len(due(context)) == 2
     assert question in body_of(context, by_template(context)[person, "information_requested"])
@@ -249,7 +253,11 @@ def test_a_question_is_opened_for_the_letter_alone(context: Context) -> None:
 def test_both_reporters_are_told_of_a_duplicate(context: Context) -> None:
     """Each in their own words and with the other's number; the later one is not told again that it is closed."""
     earlier, later, first, second = uuid4(), uuid4(), uuid4(), uuid4()
-    for fact in (city.submitted(earlier, first, language="en"), city.registered(earlier), city.submitted(later, second, language="en")):
+    for fact in (
+        city.submitted(earlier, first, language="en"),
+        city.registered(earlier),
+        city.submitted(later, second, language="en"),
+    ):
         city.hear(context, fact)
     for _ in range(2):
         city.hear(context, city.linked(later, earlier))
@@ -283,7 +291,12 @@ def test_a_link_to_what_is_not_known_here_waits_for_it(context: Context) -> None
 def test_a_reopened_request_and_its_end_are_told(context: Context) -> None:
     """Reopened in words that say why; closed as done with the question how it was."""
     request, person = uuid4(), uuid4()
-    for fact in (city.submitted(request, person, language="en"), city.registered(request), city.reopened(request), city.closed(request)):
+    for fact in (
+        city.submitted(request, person, language="en"),
+        city.registered(request),
+        city.reopened(request),
+        city.closed(request),
+    ):
         city.hear(context, fact)
     notices = by_template(context)
     assert "You told us that the work is not done." in body_of(context, notices[person, "request_reopened"])

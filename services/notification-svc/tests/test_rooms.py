@@ -39,7 +39,7 @@ def test_what_is_heard_is_reacted_to_and_noted() -> None:
     """What opens or settles an item causes reactions; what anybody is told of is noted."""
     waits = {dispatch.RequestLinkedToIncident, request.RequestLinkedAsDuplicate}
     assert set(worker.REACTIONS) == {*OPENS, *COMPLETES, *waits}
-    told = {event for name, event in subscription.TOLD.items() if event.TYPE == name}
+    told = {event for name, event in subscription.TOLD.items() if name == event.TYPE}
     assert told <= set(views.FOLDS)
     assert set(worker.CHANNELS) == {*get_args(MessageChannel), "incident"}
     assert set(worker.PROGRAMS) == {"webhook"}

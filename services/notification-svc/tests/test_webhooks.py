@@ -1,140 +1,36 @@
 """Calls to executors' programs: a real PostgreSQL here, a real HTTP server there."""
 
-import asyncio
 import json
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from dataclasses import replace
+from uuid import uuid4
 
 import city_of_tests as city
 import pytest
 from aiohttp import web
+from program_of_tests import (
+    ANSWERED,
+    ASSIGNED,
+    DECLINED,
+    DISPATCHER,
+    Program,
+    by,
+    calls,
+    executor,
+    send_everything,
+    subscribed,
+)
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from notification_svc import views, worker
+from notification_svc import views
 from notification_svc.application import subscription as application
 from notification_svc.application.context import Context
 from notification_svc.domain import subscription as rules
-from notification_svc.domain.target import TargetNotSecureError, TargetPrivateError
-from notification_svc.outbound.webhook import NotTakenError, Posted, Programs
-from notification_svc.views.webhook import Row
-from shared_chassis.http import Actor
-from shared_chassis.postgres import ServiceDatabase
-from shared_chassis.sender import Sender, UndeliverableError
-from shared_chassis.store import Command, KeyReusedError
-from shared_chassis.view import rebuild
-from shared_events.dispatch import OrganisationKeyIssued, OrganisationKeyRevoked
-from shared_events.ids import organisation_stream, uuid_of, work_item_stream
-from shared_events.notification import SubscriptionChanged, WebhookDelivered, WebhookFailed
+from shared_chassis.store import KeyReusedError
+from shared_events.ids import uuid_of, work_item_stream
+from shared_events.notification import WebhookDelivered, WebhookFailed
 
 pytestmark = pytest.mark.postgres
-
-ASSIGNED, ACCEPTED = "dispatch.request-assigned.v1", "dispatch.assignment-accepted.v1"
-DECLINED, ANSWERED = "dispatch.assignment-declined.v1", "request.information-received.v1"
-EVERYTHING = tuple(rules.TOLD)
-LONG_AGO = timedelta(days=365)
-
-
-@dataclass
-class Program:
-    """An organisation's program: what it was sent, and what it answers next; out of answers it says 200."""
-
-    url: str = ""
-    answers: list[web.StreamResponse | float] = field(default_factory=list)
-    seen: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
-    elsewhere: int = 0
-
-    async def take(self, request: web.Request) -> web.StreamResponse:
-        """Note a call and answer it, after a while where that is a number of seconds."""
-        self.seen.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
-        answer = self.answers.pop(0) if self.answers else 200.0
-        if isinstance(answer, float) and answer < 100:
-            await asyncio.sleep(answer)
-            return web.Response()
-        return web.Response(status=int(answer)) if isinstance(answer, float) else answer
-
-    async def go_elsewhere(self, _request: web.Request) -> web.StreamResponse:
-        """Be where a redirect leads."""
-        self.elsewhere += 1
-        return web.Response()
-
-    def bodies(self) -> list[dict[str, object]]:
-        """Read what was sent."""
-        return [json.loads(body) for _, body in self.seen]
-
-
-@pytest.fixture
-async def program() -> AsyncIterator[Program]:
-    """A program that listens on this machine."""
-    running = Program()
-    app = web.Application()
-    app.router.add_post("/hooks", running.take)
-    app.router.add_route("*", "/elsewhere", running.go_elsewhere)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0]
-    running.url = f"http://{host}:{port}/hooks"
-    yield running
-    await runner.cleanup()
-
-
-def executor(organisation: str | None = city.ROADS) -> Actor:
-    """Sign an executor in."""
-    return Actor("executor", str(uuid4()), frozenset({"executor"}), organisation)
-
-
-DISPATCHER = Actor("dispatcher", str(uuid4()), frozenset({"dispatcher"}))
-
-
-def by(actor: Actor) -> Command:
-    """Make a command of somebody."""
-    return Command(uuid4(), str(actor))
-
-
-def subscribed(
-    context: Context, url: str, events: tuple[str, ...] = EVERYTHING, organisation: str = city.ROADS
-) -> application.WithSecret:
-    """Subscribe a program, long before anything happens in these tests."""
-    actor = executor(organisation)
-    made = application.subscribe(context, actor, url, events, by(actor))
-    context.database.execute("UPDATE subscription SET since = %(since)s", {"since": city.NOON - LONG_AGO})
-    return made
-
-
-def calls(context: Context, made: application.WithSecret) -> list[Row]:
-    """List the calls to a program."""
-    return list(application.calls(context, DISPATCHER, made.row.subscription, None, None, 100))
-
-
-async def send_everything(context: Context, attempts: int = 3) -> None:
-    """Let the sender run until every call has come to an end."""
-    sender = Sender(
-        context.database,
-        worker.PROGRAMS,
-        context,
-        delivered=worker.when_sent_then_state_it,
-        failed=worker.when_given_up_then_state_it,
-        attempts=attempts,
-        first_rest=0.01,
-    )
-    stop = asyncio.Event()
-    running = asyncio.create_task(sender.run(stop))
-    await asyncio.to_thread(wait_until_reported, context)
-    stop.set()
-    await running
-
-
-def wait_until_reported(context: Context) -> None:
-    """Wait until every call has come to its end, twenty seconds at most."""
-    deadline = time.monotonic() + 20
-    while context.database.query("SELECT 1 FROM delivery WHERE channel = 'webhook' AND reported_at IS NULL LIMIT 1"):
-        assert time.monotonic() < deadline, "a call does not come to its end"
-        time.sleep(0.02)
 
 
 async def test_a_program_is_told_what_happens_to_its_cases(context: Context, program: Program) -> None:
@@ -227,21 +123,6 @@ async def test_only_an_organisations_own_cases_are_told_of(context: Context, pro
             (str(given_back), DECLINED, city.declined(given_back, 4).envelope.id),
         ]
     )
-
-
-def test_only_what_was_asked_for_since_it_was_asked_is_told(context: Context) -> None:
-    """Other events, events before the subscription, and an ended subscription cause no call."""
-    made = subscribed(context, "http://127.0.0.1:1/", (ACCEPTED,))
-    actor = executor()
-    young = application.subscribe(context, actor, "http://127.0.0.1:1/", (ASSIGNED,), by(actor))
-    request = uuid4()
-    city.hear(context, city.assigned(request, 3))
-    city.hear(context, city.accepted(request, 4))
-    assert [row.type for row in calls(context, made)] == [ACCEPTED]
-    assert calls(context, young) == []
-    application.end(context, actor, made.row.subscription, by(actor))
-    city.hear(context, city.accepted(request, 5))
-    assert len(calls(context, made)) == 1
 
 
 async def test_what_fails_is_tried_again_with_the_same_id(context: Context, program: Program) -> None:
@@ -359,188 +240,3 @@ async def test_nobody_listening_is_a_failure_in_words(context: Context) -> None:
     (row,) = calls(context, made)
     assert row.state == "failed"
     assert "The program cannot be reached" in (row.error or "")
-
-
-async def test_an_ended_subscription_is_called_no_more(context: Context, program: Program) -> None:
-    """What was still to be sent fails at once, and nobody in the queue is bothered with it."""
-    made = subscribed(context, program.url, (ASSIGNED,))
-    city.hear(context, city.assigned(uuid4()))
-    mine = executor()
-    for _ in range(2):
-        assert application.end(context, mine, made.row.subscription, by(mine)).active is False
-    await send_everything(context)
-    assert program.seen == []
-    (row,) = calls(context, made)
-    assert (row.state, "has ended" in (row.error or "")) == ("failed", True)
-    assert views.work_item.wall(context.database, None) == []
-    for act in (
-        lambda: application.rotate(context, mine, made.row.subscription, by(mine)),
-        lambda: application.resend(context, mine, row.delivery, by(mine)),
-    ):
-        with pytest.raises(rules.SubscriptionEndedError):
-            act()
-
-
-async def test_a_new_secret_signs_beside_the_former_one_for_a_day(
-    context: Context, program: Program, service_database: ServiceDatabase
-) -> None:
-    """Nobody has to change both ends in the same second."""
-    made, mine = subscribed(context, program.url, (ASSIGNED,)), executor()
-    rotated = application.rotate(context, mine, made.row.subscription, by(mine))
-    assert rotated.secret != made.secret
-    city.hear(context, city.assigned(uuid4()))
-    await send_everything(context)
-    city.pass_time(service_database, timedelta(hours=25))
-    city.hear(context, city.assigned(uuid4()))
-    await send_everything(context)
-    (early, early_body), (late, late_body) = program.seen
-    for secret in (made.secret, rotated.secret):
-        assert Webhook(secret).verify(early_body, dict(early))
-    assert Webhook(rotated.secret).verify(late_body, dict(late))
-    with pytest.raises(WebhookVerificationError):
-        Webhook(made.secret).verify(late_body, dict(late))
-
-
-def test_a_secret_is_shown_again_to_the_same_command_and_stored_nowhere(context: Context) -> None:
-    """A lost answer is repeated, also after a rotation; no table holds the secret."""
-    mine = executor()
-    command = by(mine)
-    url = "http://127.0.0.1:1/"
-    made = application.subscribe(context, mine, url, (ASSIGNED,), command)
-    rotated = application.rotate(context, mine, made.row.subscription, by(mine))
-    again = application.subscribe(context, mine, url, (ASSIGNED,), command)
-    assert (again.row.subscription, again.secret) == (made.row.subscription, made.secret)
-    facts = [each.fact for each in context.store.events(f"subscription-{made.row.subscription}")]
-    assert facts == [
-        SubscriptionChanged(organisation=city.ROADS, url=url, events=(ASSIGNED,), secret_version=version, active=True)
-        for version in (1, 2)
-    ]
-    for table in ("subscription", "stored_events", "command"):
-        rows = " ".join(row["row"] for row in context.database.query(f"SELECT t::text AS row FROM {table} t"))
-        for secret in (made.secret, rotated.secret):
-            assert secret.removeprefix(application.SECRET_PREFIX) not in rows
-
-
-def test_an_organisation_sees_and_changes_its_own_alone(context: Context) -> None:
-    """Another's subscription and calls are unknown to it; staff see them and change nothing."""
-    made = subscribed(context, "http://127.0.0.1:1/", (ASSIGNED,))
-    city.hear(context, city.assigned(uuid4()))
-    (row,) = calls(context, made)
-    other, nobody, subscription = executor(city.WATER), executor(None), made.row.subscription
-    refused: list[tuple[Callable[[], object], type[Exception]]] = [
-        (lambda: application.rotate(context, other, subscription, by(other)), rules.SubscriptionUnknownError),
-        (lambda: application.end(context, other, subscription, by(other)), rules.SubscriptionUnknownError),
-        (lambda: application.read_subscription(context, other, subscription), rules.SubscriptionUnknownError),
-        (lambda: application.calls(context, other, subscription, None, None, 10), rules.SubscriptionUnknownError),
-        (lambda: application.resend(context, other, row.delivery, by(other)), rules.DeliveryUnknownError),
-        (lambda: application.resend(context, other, uuid4(), by(other)), rules.DeliveryUnknownError),
-        (lambda: application.rotate(context, DISPATCHER, subscription, by(DISPATCHER)), rules.SubscriptionUnknownError),
-        (lambda: application.subscriptions(context, nobody, None, None, 10), rules.OrganisationMissingError),
-        (
-            lambda: application.subscribe(context, nobody, "http://127.0.0.1:1/", (ASSIGNED,), by(nobody)),
-            rules.OrganisationMissingError,
-        ),
-    ]
-    for act, error in refused:
-        with pytest.raises(error):
-            act()
-    assert application.subscriptions(context, other, None, None, 10) == []
-    assert application.subscriptions(context, other, city.ROADS, None, 10) == []
-    assert [each.subscription for each in application.subscriptions(context, DISPATCHER, None, None, 10)] == [subscription]
-    assert application.read_subscription(context, DISPATCHER, subscription).url == "http://127.0.0.1:1/"
-
-
-def test_an_organisation_has_so_many_subscriptions_at_a_time(context: Context) -> None:
-    """Ended ones do not count."""
-    mine = executor()
-    made = [
-        application.subscribe(context, mine, "http://127.0.0.1:1/", (ASSIGNED,), by(mine)) for _ in range(rules.MOST_SUBSCRIPTIONS)
-    ]
-    with pytest.raises(rules.TooManySubscriptionsError):
-        application.subscribe(context, mine, "http://127.0.0.1:1/", (ASSIGNED,), by(mine))
-    application.end(context, mine, made[0].row.subscription, by(mine))
-    assert application.subscribe(context, mine, "http://127.0.0.1:1/", (ASSIGNED,), by(mine)).row.active
-
-
-async def test_nothing_inside_is_called_whatever_its_name(
-    context: Context, program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The text of an address is looked at when it is subscribed, what its name leads to in each call."""
-    guarded = replace(context, programs=Programs(seconds=1))
-    mine = executor()
-    for url, error in ((program.url, TargetNotSecureError), ("https://127.0.0.1/hooks", TargetPrivateError)):
-        with pytest.raises(error):
-            application.subscribe(guarded, mine, url, (ASSIGNED,), by(mine))
-    port = program.url.split(":")[2].split("/")[0]
-    asked: list[object] = []
-
-    def leads_inside(host: object, *_args: object, **_more: object) -> list[object]:
-        asked.append(host)
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", int(port))),
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port))),
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", leads_inside)
-    with pytest.raises(UndeliverableError, match="private network"):
-        await asyncio.to_thread(
-            guarded.programs.call, f"https://hooks.example.org:{port}/hooks", Posted(uuid4(), "{}"), [b"s" * 32]
-        )
-    assert asked == ["hooks.example.org"]
-    assert program.seen == []
-    with pytest.raises(UndeliverableError, match="private network"):
-        guarded.programs.call("https://[::ffff:10.0.0.1]/", Posted(uuid4(), "{}"), [b"s" * 32])
-
-
-async def test_a_call_is_bounded_in_all(program: Program) -> None:
-    """A program that lets us wait costs so much time and no more."""
-    program.answers = [30.0]
-    began = time.monotonic()
-    with pytest.raises(NotTakenError, match="within 0.3 seconds"):
-        await asyncio.to_thread(
-            Programs(private_too=True, seconds=0.3).call, program.url, Posted(uuid4(), "{}"), [b"s" * 32]
-        )
-    assert time.monotonic() - began < 2
-
-
-async def test_rebuilt_lists_are_the_same_and_call_nobody(
-    context: Context, program: Program, service_database: ServiceDatabase
-) -> None:
-    """Own facts alone give subscriptions and the ends of calls again; no program hears of it."""
-    program.answers = [503.0]
-    made, mine = subscribed(context, program.url, (ASSIGNED,)), executor()
-    city.hear(context, city.assigned(uuid4()))
-    await send_everything(context, attempts=1)
-    city.hear(context, city.assigned(uuid4()))
-    await send_everything(context)
-    application.rotate(context, mine, made.row.subscription, by(mine))
-    context.database.execute(
-        "UPDATE subscription SET since = (SELECT (event_document(state) ->> 'time')::timestamptz FROM stored_events"
-        " WHERE originator_version = 1 AND originator_id = %(stream)s)",
-        {"stream": f"subscription-{made.row.subscription}"},
-    )
-
-    def snapshot() -> list[list[str]]:
-        tables = ("subscription", "webhook", "work_item", "delivery")
-        return [[row["row"] for row in context.database.query(f"SELECT t::text AS row FROM {table} t ORDER BY 1")] for table in tables]
-
-    before = snapshot()
-    assert [len(rows) for rows in before] == [1, 2, 1, 2]
-    rebuild(service_database, context.store.mapper, views.PROJECTION, views.TABLES)
-    assert snapshot() == before
-    await send_everything(context)
-    assert len(program.seen) == 2
-
-
-def test_keys_come_and_go_as_dispatch_says(context: Context) -> None:
-    """Issued and revoked by facts, in the table the edge looks into."""
-    stream, sha256 = organisation_stream("kazan", "roads"), "ab" * 32
-    issued = OrganisationKeyIssued(
-        organisation=city.ROADS, key_id="k1", sha256=sha256, scopes=("read", "work"), label="ERP", valid_until=None
-    )
-    revoked = OrganisationKeyRevoked(organisation=city.ROADS, key_id="k1", at=datetime(2026, 3, 2, tzinfo=UTC))
-    for version, fact in ((2, issued), (3, revoked), (2, issued)):
-        statement = views.FOLDS[type(fact)](city.said(stream, version, fact, subject=UUID(int=1)))
-        context.database.execute(statement.sql, statement.params)
-    (row,) = context.database.query("SELECT organisation, scopes, revoked_at FROM api_key WHERE sha256 = %(sha256)s", {"sha256": sha256})
-    assert (row["organisation"], row["scopes"], row["revoked_at"]) == (city.ROADS, ["read", "work"], revoked.at)

@@ -29,6 +29,7 @@ from shared_events.dispatch import WorkReportedDone
 from shared_events.envelope import Envelope, Received, Recorded
 from shared_events.ids import case_stream, derive, request_stream
 
+SECRET = "only-for-tests"
 CITIES = Path(__file__).parents[3] / "cities"
 
 

@@ -18,9 +18,7 @@ from shared_chassis.postgres import KeyringRight, ServiceDatabase, migrate, role
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from citizens import TokensOfTests, open_context
-
-SECRET = "only-for-tests"
+from citizens import SECRET, TokensOfTests, open_context
 
 
 @pytest.fixture(scope="module")

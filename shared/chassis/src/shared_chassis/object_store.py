@@ -61,10 +61,6 @@ class ObjectStore:
             raise ObjectDamagedError(name)
         return content
 
-    def remove(self, name: str) -> None:
-        """Let go of an object that no fact speaks of; one that is not there is gone already."""
-        self._place(name).unlink(missing_ok=True)
-
     def _place(self, name: str) -> Path:
         if not _SHA256.fullmatch(name):
             raise ObjectMissingError(name)
