@@ -174,7 +174,7 @@ class Life:
                     self._later(self._chance.uniform(5, 180), self._register)
                 case RequestRegistered():
                     self._plan_accidents()
-                case InformationRequested():
+                case InformationRequested() if self._chance.random() < 0.7:
                     self._later(self._chance.expovariate(1 / (3 * DAY)), self._answer)
                 case CompletionProposed():
                     self._judge()
@@ -352,11 +352,22 @@ class Life:
         if _assigned(facts) is not None:
             self._expected.assign(organisation, self.now, self.now)
 
+    def _waits(self, action: Callable[[], None]) -> bool:
+        """Let an executor mostly wait with a step until the resident has answered."""
+        if not self._world.state(CASE, self._case).waiting or self._chance.random() < 0.1:
+            return False
+        self._later(self._chance.uniform(60, 2 * DAY), action)
+        return True
+
     def _begin(self, organisation: str) -> None:
+        if self._waits(lambda: self._begin(organisation)):
+            return
         if any(isinstance(fact, WorkStarted) for fact in self._on_case(lambda case, now: cases.start(case, organisation, now))):
             self._expected.start()
 
     def _report(self, organisation: str) -> None:
+        if self._waits(lambda: self._report(organisation)):
+            return
         rules = self._kazan.rulebook_at(self.now)
         evidence = tuple(sha256(f"{self.id}|{number}".encode()).hexdigest() for number in range(3))
         facts = self._on_case(lambda case, now: cases.report_done(case, organisation, evidence, now, rules))

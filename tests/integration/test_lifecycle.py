@@ -1,4 +1,4 @@
-"""Requests through every turn they can take: questions, disputes, refusals, an incident, a program that is told, erasure (T21)."""
+"""Requests through every turn they can take: questions, disputes, refusals, an incident, a program told of it, erasure (T21)."""
 
 import asyncio
 import hashlib
@@ -338,7 +338,7 @@ def test_every_minute_of_every_case_has_its_holder(city: City, lived: Lived) -> 
     counted = Counted()
     with connect(city.state, "request") as request, connect(city.state, "dispatch") as dispatch:
         weigh(request, dispatch, counted)
-    assert counted.cases > 4
+    assert counted.cases >= 4
     assert not counted.wrong
 
 
@@ -422,7 +422,7 @@ def test_who_is_erased_is_readable_nowhere_within_a_minute(city: City, lived: Li
     assert SEARCH.in_files(city, tmp_path) == sent, "letters have left the house; nothing else may hold it"
     assert monotonic() - began < 60
     assert {service: facts(city, service, request) for service in before} == before
-    assert str(request).encode() in analysts_tables(city, tmp_path)["request"]
+    assert str(request).encode() in analysts_tables(city, tmp_path)["event"]
 
 
 def _shown(city: City, request: UUID) -> Document:

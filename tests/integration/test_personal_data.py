@@ -184,7 +184,7 @@ def test_no_topic_holds_it(city: City, confided: Confided) -> None:
 def test_the_analysts_file_does_not_hold_it(city: City, confided: Confided, tmp_path: Path) -> None:
     """Nor does the file beside it; the request is there."""
     assert not SEARCH.in_analysts_file(city, tmp_path)
-    assert str(confided.request).encode() in analysts_tables(city, tmp_path)["request"]
+    assert str(confided.request).encode() in analysts_tables(city, tmp_path)["event"]
 
 
 def test_no_file_of_the_city_holds_it_but_the_letter(city: City, confided: Confided, tmp_path: Path) -> None:

@@ -130,9 +130,9 @@ class Newsroom:
         holder = Holder(kind="organisation" if organisation else "dispatcher", organisation=organisation)
         return self.say(case_stream(request), DeadlineBreached(stage=stage, round=turn, due=due, holder=holder), at=due)
 
-    def tell_person(self, cause: Received, channel: str = "file") -> Received:
-        """Let the person be told."""
-        request = cause.envelope.correlation
+    def tell_person(self, cause: Received, channel: str = "file", about: UUID | None = None) -> Received:
+        """Let the person be told, of the request whose event it is or of another."""
+        request = about or cause.envelope.correlation
         fact = MessageSent.model_validate(
             {
                 "person": PERSON,

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from newsroom import MINUTE, NOON, ORGANISATION, Newsroom, heard, named
+from newsroom import MINUTE, NOON, ORGANISATION, PERSON, Newsroom, heard, named
 
 from analytics_svc.facts.file import FactFile, Row
 from analytics_svc.facts.fold import fold
@@ -17,9 +17,9 @@ from analytics_svc.reports.submission import submissions
 from analytics_svc.reports.tally import compare
 from analytics_svc.reports.total import totals
 from shared_chassis.view import Statement
-from shared_events.dispatch import RequestAssigned
+from shared_events.dispatch import AssignmentDeclined, RequestAssigned
 from shared_events.ids import case_stream, request_stream
-from shared_events.request import RequestClosed
+from shared_events.request import CompletionDisputed, RequestClosed, RequestLinkedAsDuplicate
 
 A, B, C = (named(name) for name in "abc")
 
@@ -220,6 +220,33 @@ class TestReconciliation:
         assert found.lost == 3
         assert {row["event"] for row in found.missing_examples} == {each.envelope.id for each in (submitted, registered, failed)}
         assert reconcile(facts, NOON - MINUTE).lost == 0
+
+    def test_whatever_calls_for_a_person_needs_a_work_item(self, facts: FactFile, room: Newsroom) -> None:
+        """A dispute, a refusal and a breach; each is settled by an item of its own."""
+        declined = AssignmentDeclined(organisation=ORGANISATION, round=1, number=1, reason="not_our_work", note="", proposes=None)
+        disputed = CompletionDisputed(round=1, person=PERSON, reason="No.")
+        causes = [
+            room.say(case_stream(A), declined),
+            room.say(request_stream(A), disputed),
+            room.breach(A, "total", NOON, ORGANISATION),
+        ]
+        heard(facts, room.said)
+        assert reconcile(facts).missing["work_items"] == 3
+        for cause in causes:
+            room.open_item(cause)
+        heard(facts, room.said)
+        assert reconcile(facts).lost == 0
+
+    def test_the_reporters_of_two_requests_are_told_of_one_event(self, facts: FactFile, room: Newsroom) -> None:
+        """Each once: that is no repetition."""
+        linked = room.say(request_stream(A), RequestLinkedAsDuplicate(of=B))
+        for about in (A, B):
+            room.tell_person(linked, about=about)
+        heard(facts, room.said)
+        assert reconcile(facts).duplicate_effects == 0
+        room.tell_person(linked, about=B)
+        heard(facts, room.said)
+        assert reconcile(facts).duplicates["notification.message-sent.v1"] == 1
 
     @pytest.mark.parametrize("what", ["case", "assignment", "item", "message", "completion"])
     def test_a_second_effect_of_one_cause_is_counted(self, facts: FactFile, room: Newsroom, what: str) -> None:

@@ -173,6 +173,29 @@ async def test_every_clock_is_explained_step_by_step(room: ControlRoom) -> None:
     assert finish["remaining_minutes"] == pytest.approx(60, abs=0.5)
 
 
+async def test_a_clock_that_stands_still_is_seen_to_when_it_was_counted_anew(room: ControlRoom) -> None:
+    """Re-classified while the resident is asked: the later clock has the pause of the former, which is seen as recounted."""
+    request = room.submit("lift")
+    await done(room, request, "acceptance", LIFT_FITTER)
+    room.hear(request, asked(room))
+    room.hear(
+        request, RequestReclassified(previous="lift", service_type="pipe", answers={}, questions_version=None, reason="seen")
+    )
+    seen = await room.see(request)
+    finish = [clock for clock in seen["clocks"] if clock["stage"] == "finish"]
+    assert [(clock["state"], clock["recounted"], clock["term"]["amount"]) for clock in finish] == [
+        ("over", True, 60),
+        ("paused", False, 240),
+    ]
+    assert (finish[1]["paused_by"], finish[1]["remaining_minutes"]) == ("information_requested", None)
+    room.clock.put_forward(9 * MINUTE)
+    room.hear(request, InformationReceived(number=1, person=UUID(int=3), answer=None))
+    finish = [clock for clock in (await room.see(request))["clocks"] if clock["stage"] == "finish"]
+    assert finish[1]["state"] == "running"
+    length = datetime.fromisoformat(finish[1]["due"]) - datetime.fromisoformat(finish[1]["starts_at"])
+    assert length >= 249 * MINUTE
+
+
 async def test_a_command_decided_on_an_older_version_is_refused(room: ControlRoom) -> None:
     """The reader's ETag comes back as If-Match; who was slower is told to read again."""
     request = room.submit()

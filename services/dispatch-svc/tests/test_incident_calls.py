@@ -123,7 +123,7 @@ async def test_a_surge_of_an_unknown_city_is_nobodys(room: ControlRoom) -> None:
 
 
 async def test_requests_are_linked_as_they_come_and_afterwards_and_done_at_its_end(room: ControlRoom) -> None:
-    """Those before the beginning, of another district or type are not; each case is reported done once, by its own organisation."""
+    """Those before the beginning, of another district or type are not; each case is done once, by its own organisation."""
     before = room.submit("lift", "volga", ago=20 * MINUTE)
     earlier = [room.submit("lift", "volga", ago=5 * MINUTE) for _ in range(3)]
     elsewhere = room.submit("lift", "kirov", ago=5 * MINUTE)

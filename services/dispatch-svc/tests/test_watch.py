@@ -148,4 +148,3 @@ def test_two_hundred_thousand_open_clocks_cost_a_poll_nothing(empty_database: Se
             assert "Seq Scan" not in plan
             root = rows[0]["QUERY PLAN"][0]["Plan"]
             assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] < 50, plan
-            assert rows[0]["QUERY PLAN"][0]["Execution Time"] < 50

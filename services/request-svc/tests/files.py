@@ -10,7 +10,14 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, Num
 KAZAN_LATITUDE = (IFDRational(55), IFDRational(47), IFDRational(4771, 100))
 
 
-def picture(form: str = "JPEG", size: tuple[int, int] = (48, 32), *, place: bool = True, turned: bool = False) -> bytes:
+def picture(
+    form: str = "JPEG",
+    size: tuple[int, int] = (48, 32),
+    *,
+    place: bool = True,
+    turned: bool = False,
+    xmp: bytes | None = None,
+) -> bytes:
     """Draw a picture that tells where it was taken, and which way up it is."""
     exif = Image.Exif()
     exif[0x010E] = "At home, flat 12"
@@ -19,7 +26,10 @@ def picture(form: str = "JPEG", size: tuple[int, int] = (48, 32), *, place: bool
     if place:
         exif.get_ifd(0x8825).update({1: "N", 2: KAZAN_LATITUDE, 3: "E", 4: KAZAN_LATITUDE})
     written = io.BytesIO()
-    Image.linear_gradient("L").resize(size).convert("RGB").save(written, form, exif=exif.tobytes())
+    beside: dict[str, bytes] = {"comment": b"Rear window, flat 12"} if form == "JPEG" else {}
+    if xmp is not None and form == "JPEG":
+        beside["xmp"] = xmp
+    Image.linear_gradient("L").resize(size).convert("RGB").save(written, form, exif=exif.tobytes(), **beside)
     return written.getvalue()
 
 

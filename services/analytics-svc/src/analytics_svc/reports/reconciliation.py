@@ -11,13 +11,16 @@ MISSING: LiteralString = """
         SELECT id, type, subject, correlation,
                CASE type
                    WHEN 'request.request-submitted.v1' THEN 'cases'
-                   WHEN 'dispatch.routing-failed.v1' THEN 'work_items'
-                   WHEN 'dispatch.deadline-breached.v1' THEN 'work_items'
-                   ELSE 'messages'
+                   WHEN 'request.request-registered.v1' THEN 'messages'
+                   WHEN 'request.completion-proposed.v1' THEN 'messages'
+                   WHEN 'request.request-closed.v1' THEN 'messages'
+                   ELSE 'work_items'
                END AS what
         FROM event
-        WHERE type IN ('request.request-submitted.v1', 'dispatch.routing-failed.v1', 'dispatch.deadline-breached.v1',
-                       'request.request-registered.v1', 'request.completion-proposed.v1', 'request.request-closed.v1')
+        WHERE type IN ('request.request-submitted.v1', 'request.request-registered.v1', 'request.completion-proposed.v1',
+                       'request.request-closed.v1', 'request.completion-disputed.v1', 'dispatch.routing-failed.v1',
+                       'dispatch.deadline-breached.v1', 'dispatch.request-escalated.v1', 'dispatch.assignment-declined.v1',
+                       'dispatch.work-returned.v1', 'dispatch.incident-suggested.v1')
           AND known <= coalesce($as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ)
     ), effect AS (
         SELECT 'cases' AS what, cause FROM event WHERE type = 'dispatch.case-opened.v1'
