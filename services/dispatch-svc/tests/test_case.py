@@ -29,6 +29,7 @@ from case_file import (
     given,
     held_by,
     inputs,
+    names,
     proposed,
     registered,
     rulebook,
@@ -43,7 +44,6 @@ from dispatch_svc.domain.refusal import (
     CaseNotFoundError,
     NotAcceptedYetError,
     NotRegisteredYetError,
-    NotStartedYetError,
     NotYourCaseError,
     UnknownOrganisationError,
     WorkIsReportedError,
@@ -52,6 +52,7 @@ from dispatch_svc.domain.rulebook import Organisation, Rulebook
 from shared_chassis.stream import Cancel, Set
 from shared_events.dispatch import (
     AssignmentAccepted,
+    CaseOpened,
     DeadlineBreached,
     HolderChanged,
     RequestAssigned,
@@ -68,36 +69,36 @@ def test_a_submitted_request_has_a_case_held_by_the_call_centre_since_its_submis
 
 def test_a_registered_request_goes_to_the_organisation_a_rule_names_with_its_reason_and_its_clock() -> None:
     """The event names the rule's stream, version and inputs; the accept clock starts at the registration."""
-    assert case.route(given(OPENED), registered(), at(1), RULEBOOK) == list(ROUTED)
+    assert case.route(given(OPENED), REQUEST, registered(), at(1), RULEBOOK) == list(ROUTED)
 
 
 def test_the_districts_own_responsibility_goes_before_the_city_wide_one_while_it_lasts() -> None:
     """In Kirov pipes fitters see to lifts, until the first of June."""
-    facts = case.route(given(OPENED), registered(district="kirov"), at(1), RULEBOOK)
+    facts = case.route(given(OPENED), REQUEST, registered(district="kirov"), at(1), RULEBOOK)
     assert facts[0] == RequestRouted(
         organisation=PIPES, rule="responsibility-kirov", rule_version=2, inputs=inputs("lift", "kirov", at(1))
     )
     june = datetime(2026, 5, 31, 21, 0, tzinfo=UTC)  # midnight in Kazan
-    before = case.route(given(OPENED), registered(district="kirov"), june - MINUTE, RULEBOOK)
-    after = case.route(given(OPENED), registered(district="kirov"), june, RULEBOOK)
+    before = case.route(given(OPENED), REQUEST, registered(district="kirov"), june - MINUTE, RULEBOOK)
+    after = case.route(given(OPENED), REQUEST, registered(district="kirov"), june, RULEBOOK)
     assert [cast("RequestRouted", facts[0]).organisation for facts in (before, after)] == [PIPES, LIFTS]
 
 
 def test_a_request_nobody_is_responsible_for_is_held_by_a_dispatcher_and_says_so() -> None:
     """Nothing is ever silently unrouted, also in a city nobody has rules for."""
-    assert case.route(given(OPENED), registered("other"), at(1), RULEBOOK) == list(UNROUTED)
-    assert case.route(given(OPENED), registered("other"), at(1), Rulebook({}, {}, {}, {})) == list(UNROUTED[:2])
+    assert case.route(given(OPENED), REQUEST, registered("other"), at(1), RULEBOOK) == list(UNROUTED)
+    assert case.route(given(OPENED), REQUEST, registered("other"), at(1), Rulebook({}, {}, {}, {})) == list(UNROUTED[:2])
 
 
 def test_a_request_is_routed_once() -> None:
     """Whatever has happened since, a second registration routes nothing."""
     for happened in (ROUTED, UNROUTED, CLOSED):
-        assert case.route(given(OPENED, happened), registered(), at(9), RULEBOOK) == []
+        assert case.route(given(OPENED, happened), REQUEST, registered(), at(9), RULEBOOK) == []
 
 
 def test_a_holder_never_begins_before_the_one_before() -> None:
     """Clocks of two machines may disagree; the intervals stay contiguous."""
-    facts = case.route(given(OPENED), registered("other"), T0 - 5 * MINUTE, RULEBOOK)
+    facts = case.route(given(OPENED), REQUEST, registered("other"), T0 - 5 * MINUTE, RULEBOOK)
     assert facts[1] == HolderChanged(holder=case.DISPATCHER, at=T0)
 
 
@@ -146,18 +147,30 @@ def test_accepting_starts_the_finish_clock_by_the_types_own_term() -> None:
     assert case.accept(given(OPENED, ROUTED, ACCEPTED), LIFTS, at(6), RULEBOOK) == []
 
 
-def test_work_is_started_after_it_is_accepted_and_reported_after_it_is_started() -> None:
+def test_work_is_started_after_it_is_accepted_and_reported_once() -> None:
     """Reporting right after the start is fine; repeating a step is nothing."""
     accepted, started = given(OPENED, ROUTED, ACCEPTED), given(OPENED, ROUTED, ACCEPTED, STARTED)
     with pytest.raises(NotAcceptedYetError):
         case.start(given(OPENED, ROUTED), LIFTS, at(6))
-    for state in (given(OPENED, ROUTED), accepted):
-        with pytest.raises(NotStartedYetError):
-            case.report_done(state, LIFTS, PROOF, at(6), RULEBOOK)
     assert case.start(accepted, LIFTS, at(6)) == list(STARTED)
     assert case.start(started, LIFTS, at(6)) == []
     assert case.report_done(started, LIFTS, PROOF, at(6), RULEBOOK) == list(REPORTED)
     assert case.report_done(given(OPENED, ROUTED, ACCEPTED, STARTED, REPORTED), LIFTS, PROOF, at(7), RULEBOOK) == []
+
+
+def test_who_reports_work_it_had_not_accepted_or_begun_does_so_in_the_same_breath() -> None:
+    """A small repair is told of once; every fact of the longer way is there, each clock ends in time."""
+    accepted = given(OPENED, ROUTED, ACCEPTED)
+    assert case.report_done(accepted, LIFTS, PROOF, at(6), RULEBOOK) == [*STARTED, *REPORTED]
+    assert case.report_done(given(OPENED, ROUTED), LIFTS, PROOF, at(5), RULEBOOK) == [*ACCEPTED, *STARTED, *REPORTED]
+
+
+def test_a_request_submitted_and_registered_in_one_breath_has_its_case_opened_by_the_registration() -> None:
+    """The call centre held it for no time; nothing else differs."""
+    opened = CaseOpened(request=REQUEST, city="kazan", service_type="lift", district=None, building=None)
+    facts = case.route(given(), REQUEST, registered(), at(1), RULEBOOK)
+    assert facts[:2] == [opened, HolderChanged(holder=case.CALL_CENTRE, at=at(1))]
+    assert names(facts[2:]) == names(ROUTED)
 
 
 def test_a_second_report_with_other_evidence_is_refused() -> None:
@@ -205,8 +218,6 @@ def test_a_closed_request_closes_its_case_and_nothing_happens_after() -> None:
 
 def test_nothing_is_known_of_a_case_before_its_request_was_submitted() -> None:
     """Whoever comes early is told so; nothing is invented."""
-    with pytest.raises(CaseNotFoundError):
-        case.route(given(), registered(), at(1), RULEBOOK)
     with pytest.raises(CaseNotFoundError):
         case.ask_resident(given(), proposed(at(80)), at(1), RULEBOOK)
     with pytest.raises(CaseNotFoundError):
@@ -269,5 +280,5 @@ def test_one_timer_a_case_stands_at_the_next_moment_of_any_of_its_clocks() -> No
 def test_a_stage_without_a_term_has_no_clock() -> None:
     """A city may set no terms; its requests are routed all the same."""
     silent = Rulebook(RULEBOOK.zones, RULEBOOK.organisations, RULEBOOK.grants, {})
-    assert case.route(given(OPENED), registered(), at(1), silent) == list(ROUTED[:3])
+    assert case.route(given(OPENED), REQUEST, registered(), at(1), silent) == list(ROUTED[:3])
     assert case.accept(given(OPENED, ROUTED), LIFTS, at(5), silent) == list(ACCEPTED[:1])

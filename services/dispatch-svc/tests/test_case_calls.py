@@ -269,7 +269,6 @@ REFUSED: list[tuple[str, Person, dict[str, object], int, str]] = [
     ("return", PIPE_FITTER, {"reason": "too far", "note": "no"}, 422, "invalid"),
     ("decline", PIPE_FITTER, REFUSAL, 409, "return-instead-error"),
     ("committee-decision", DISPATCHER, {"organisation": LIFTS, "ground": "x"}, 409, "already-accepted-error"),
-    ("report", PIPE_FITTER, {"evidence": []}, 409, "not-started-yet-error"),
     (f"sub-tasks/{UUID(int=5)}/done", PIPE_FITTER, {"evidence": []}, 404, "sub-task-not-found-error"),
     ("sub-tasks", PIPE_FITTER, {"organisation": PIPES, "title": "  "}, 422, "invalid"),
     ("sub-tasks", LIFT_FITTER, {"organisation": PIPES, "title": "x"}, 403, "not-your-case-error"),

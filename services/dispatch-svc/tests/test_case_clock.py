@@ -87,7 +87,7 @@ def standing_still(known: Case) -> set[str]:
 
 def routed(rules: Rulebook, service_type: str = "lift") -> Case:
     """Route a request a minute after its submission."""
-    return then(given(OPENED), case.route(given(OPENED), registered(service_type), at(1), rules))
+    return then(given(OPENED), case.route(given(OPENED), REQUEST, registered(service_type), at(1), rules))
 
 
 def accepted(rules: Rulebook, service_type: str = "lift", whose: str = LIFTS) -> Case:
@@ -122,7 +122,7 @@ def test_each_clock_ends_when_its_stage_does() -> None:
 
 def test_a_request_nobody_is_assigned_to_has_an_accept_clock_too_and_is_escalated() -> None:
     """It is the dispatcher's; the breach and the ladder name the dispatcher."""
-    known = then(given(OPENED), case.route(given(OPENED), registered("other"), at(1), WATCHED))
+    known = then(given(OPENED), case.route(given(OPENED), REQUEST, registered("other"), at(1), WATCHED))
     facts = case.watch(known, at(60))
     assert names(facts) == ["DeadlineWarned", "DeadlineBreached", "RequestEscalated", "RequestEscalated"]
     assert {fact.holder for fact in facts} == {case.DISPATCHER}  # type: ignore[attr-defined]  # each has one
@@ -274,7 +274,7 @@ def test_a_request_that_was_closed_goes_on_where_it_was_and_the_time_between_doe
     again = then(closed, facts)
     assert again.state == ("reopened" if before else "opened")
     if not before:
-        assert clocks(then(again, case.route(again, registered(), at(101), EVERY_CLOCK)))["total"] == (101, 501)
+        assert clocks(then(again, case.route(again, REQUEST, registered(), at(101), EVERY_CLOCK)))["total"] == (101, 501)
 
 
 def test_the_total_does_not_count_the_time_in_which_a_request_was_closed() -> None:
@@ -368,7 +368,7 @@ def test_no_other_edit_moves_a_clock() -> None:
         case.schedule(known, LIFTS, case.Plan(at(60), at(90)), at(9)),
         case.link_incident(known, REQUEST, "dispatcher", None),
         case.open_sub_task(known, REQUEST, PIPES, "riser", LIFTS, RULEBOOK, staff=False),
-        case.route(known, registered("pipe"), at(9), RULEBOOK),
+        case.route(known, REQUEST, registered("pipe"), at(9), RULEBOOK),
     ):
         assert clocks(then(known, facts)) == clocks(known)
 

@@ -117,6 +117,7 @@ SETS_CLOCKS: dict[str, set[Stage]] = {
     "return": {"accept"},
     "reopened": {"accept"},
     "accept": {"start", "finish"},
+    "report": {"start", "finish"},
 }
 """Which moves may set which clocks; all others set none."""
 
@@ -241,7 +242,7 @@ class City:
             return
         elif what == "next word" and not registered:
             fact = RequestRegistered(number="KZN-1", city=CITY, service_type=self.service_type, district=None)
-            self.hear("registered", lambda known: case.route(known, fact, at, RULEBOOK))
+            self.hear("registered", lambda known: case.route(known, REQUEST, fact, at, RULEBOOK))
         elif what == "next word" and reported and self.case.state == "reported":
             self.hear("proposed", lambda known: case.ask_resident(known, proposed(at + 60 * MINUTE, known.round), at, RULEBOOK))
         elif what == "dispute" and self.case.state == "asked":
@@ -271,7 +272,7 @@ class City:
             case StageDeadlineSet():
                 before = self.runs.pop(fact.stage, None)
                 run = Run(fact.stage, fact.starts_at, fact, fact.due)
-                if before is not None and before.starts_at == fact.starts_at:
+                if before is not None and (before.starts_at, before.set_by.round) == (fact.starts_at, fact.round):
                     run = Run(fact.stage, fact.starts_at, fact, fact.due, before.pauses, before.paused, before.warned)
                     run.breached, run.levels = before.breached, before.levels
                 elif before is not None:

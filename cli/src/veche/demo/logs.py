@@ -69,6 +69,8 @@ class Fact:
     causation: UUID
     recorded: datetime
     data: Mapping[str, object]
+    digest: int = 0
+    """A hash of its bytes, the same for the same bytes within this process."""
 
 
 @dataclass
@@ -214,6 +216,7 @@ def _count(state: State, books: Books) -> None:
 
 async def _read_topics(bootstrap: str, books: Books) -> None:
     ends = await end_offsets(bootstrap)
+    known = {(fact.service, fact.position): fact for fact in books.stored.values()}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -228,9 +231,9 @@ async def _read_topics(bootstrap: str, books: Books) -> None:
         while left:
             for partition, messages in (await consumer.getmany(timeout_ms=1000, max_records=5000)).items():
                 for message in messages:
-                    headers = dict(message.headers)
-                    service = partition.topic.partition(".")[0]
-                    fact = _fact(service, int(headers["position"]), message.value)
+                    place = partition.topic.partition(".")[0], int(dict(message.headers)["position"])
+                    same = known.get(place)  # the same bytes are the same fact, and read once
+                    fact = same if same is not None and same.digest == hash(message.value) else _fact(*place, message.value)
                     books.messages += 1
                     books.published.setdefault(fact.id, fact)
                     books.offsets.setdefault(fact.id, (partition.topic, partition.partition, message.offset))
@@ -252,4 +255,5 @@ def _fact(service: str, position: int, state: bytes) -> Fact:
         UUID(document["causationid"]),
         datetime.fromisoformat(document["recordedtime"]).astimezone(UTC),
         document["data"],
+        hash(state),
     )

@@ -39,6 +39,7 @@ REACTIONS: Mapping[str, Mapping[str, str]] = {
 """Service → type it reacts to → the reaction's name: its command id derives from event id and name, so it can be looked up."""
 
 ONLY_WHERE: Mapping[tuple[str, str], tuple[str, object]] = {
+    ("dispatch", "request.request-submitted.v1"): ("service_type", None),
     ("notification", "request.request-submitted.v1"): ("service_type", None),
 }
 """Service and type → the field and its value of those facts alone that something is done about."""

@@ -1,6 +1,5 @@
 """`veche play requests` and `veche play discussions`: real days through the public APIs of a city that is up."""
 
-import asyncio
 import base64
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.markup import escape
 
@@ -115,7 +115,7 @@ async def speak(
 def run(console: Console, playing: Coroutine[object, object, T]) -> T:
     """Run a play; what stops it is one sentence and status 1."""
     try:
-        return asyncio.run(playing)
+        return uvloop.run(playing)
     except* KNOWN as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):

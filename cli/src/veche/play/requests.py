@@ -19,6 +19,8 @@ from veche.robot import IN_FLIGHT, Answer, Robots
 REQUEST, DISPATCH = "request-svc", "dispatch-svc"
 STUCK_AFTER = 240.0
 """Seconds without any news after which the play is given up: longer than every term of the demo's pack."""
+TOLD_EVERY = 2.0
+"""Seconds between two looks at how far the play is: a look goes through all its rows."""
 ROWS_IN_HAND = 256
 """Rows that robots are still doing something about; the next is submitted when one is done, or waits for silence alone."""
 DECLINE = {"reason": "not_our_work", "note": "The work order belongs to another yard."}
@@ -75,7 +77,7 @@ class RequestsPlay:
         self._hands = asyncio.Semaphore(ROWS_IN_HAND)
 
     async def run(self, rows: list[Row], refused: list[Refused], speed: float | None, told: Callable[[Outcome], None]) -> Outcome:
-        """Play all rows to their end; `told` hears how far it is, twice a second.
+        """Play all rows to their end; `told` hears how far it is, now and then.
 
         Raises `PlayStuckError` when rows stay behind.
         """
@@ -236,7 +238,7 @@ class RequestsPlay:
 
     async def _watch(self, told: Callable[[Outcome], None]) -> None:
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(TOLD_EVERY)
             told(self._outcome)
             if monotonic() - self._news.latest > STUCK_AFTER:
                 ids, closed = self._outcome.ids, self._outcome.closed

@@ -62,6 +62,9 @@ UNPUBLISHED_SECONDS = 30.0
 GATHER = 0.25
 """Seconds between two fetches: a fact may be a quarter of a second late, and comes with hundreds of others in one transaction."""
 
+FOLDERS = 2
+"""Threads that read and fold: folding waits for nobody, so more of them would only take turns."""
+
 EVERY_TOPIC = tuple(topic_of(service) for service in ("request", "dispatch", "discussion", "notification", NAME))
 
 
@@ -157,6 +160,7 @@ def _consumer(settings: Settings, mapper: EventMapper, positions: DuckPositions)
         positions,
         None,
         bootstrap=settings.kafka_bootstrap_servers,
+        concurrency=FOLDERS,
         gather=GATHER,
     )
 

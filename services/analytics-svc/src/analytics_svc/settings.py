@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
     analytics_owner_url: SecretStr | None = None
     analytics_pool_size: int = Field(default=4, ge=2)
     analytics_file: Path
-    analytics_threads: int = Field(default=2, ge=1)
+    analytics_threads: int = Field(default=1, ge=1)
     analytics_memory: str = Field(default="1GB", pattern=r"^\d+(MB|GB)$")
     analytics_consumer: str = "analytics-svc"
     surge_window_minutes: int = Field(default=30, ge=1, le=1440)

@@ -69,7 +69,7 @@ def open_case(context: Context, request: UUID, submitted: RequestSubmitted, at: 
 def route(context: Context, request: UUID, registered: RequestRegistered, at: datetime, command: Command) -> Result:
     """Send a request, registered at a moment, to whom the rulebook names, or to a dispatcher."""
     rules = context.rulebooks.latest()
-    return _handle(context, request, lambda known, _now: case.route(known, registered, at, rules), command)
+    return _handle(context, request, lambda known, _now: case.route(known, request, registered, at, rules), command)
 
 
 def reclassify(context: Context, request: UUID, reclassified: RequestReclassified, at: datetime, command: Command) -> Result:

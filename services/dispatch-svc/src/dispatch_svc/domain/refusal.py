@@ -26,10 +26,6 @@ class NotAcceptedYetError(DispatchRefusalError):
     """Accept this request before you start the work."""
 
 
-class NotStartedYetError(DispatchRefusalError):
-    """Start the work before you report it done."""
-
-
 class AlreadyReportedError(DispatchRefusalError):
     """The work was already reported done, with other evidence."""
 

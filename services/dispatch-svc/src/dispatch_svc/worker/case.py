@@ -22,9 +22,14 @@ from shared_events.request import (
 
 
 def when_a_request_is_submitted_open_its_case(context: Context, received: Received) -> None:
-    """Open the case; the call centre holds it from the moment of the submission."""
-    command = Command.because_of(received, "open-case", SERVICE)
+    """Open the case; the call centre holds it from the moment of the submission.
+
+    One whose type is known is registered in the same breath, and its case is opened by that.
+    """
     submitted = fact(received, RequestSubmitted)
+    if submitted.service_type is not None:
+        return
+    command = Command.because_of(received, "open-case", SERVICE)
     application.open_case(context, request(received), submitted, received.envelope.time, command)
 
 
@@ -32,8 +37,7 @@ def when_a_request_is_registered_route_it(context: Context, received: Received) 
     """Send it to whom a rule names, or to a dispatcher; the clocks start at the registration."""
     command = Command.because_of(received, "route", SERVICE)
     registered = fact(received, RequestRegistered)
-    with case_known(received):
-        application.route(context, request(received), registered, received.envelope.time, command)
+    application.route(context, request(received), registered, received.envelope.time, command)
 
 
 def when_a_request_is_reclassified_count_and_route_it_anew(context: Context, received: Received) -> None:

@@ -42,14 +42,14 @@ def open_case(case: Case, request: UUID, submitted: RequestSubmitted, at: dateti
     return draft.facts
 
 
-def route(case: Case, registered: RequestRegistered, at: datetime, rulebook: Rulebook) -> Sequence[Event]:
+def route(case: Case, request: UUID, registered: RequestRegistered, at: datetime, rulebook: Rulebook) -> Sequence[Event]:
     """Send a registered request to whom a rule names; when no rule names anybody, a dispatcher holds it and must.
 
-    Every clock that counts from the registration starts, and the accept clock of whoever is to act. Incidents that explain the
-    request are linked. Raises `CaseNotFoundError` when the case is not open yet.
+    A request that was submitted and registered in one breath has no case yet: it is opened in the same breath here, and the call
+    centre has held it for no time. Every clock that counts from the registration starts, and the accept clock of whoever is to
+    act. Incidents that explain the request are linked.
     """
-    _exists(case)
-    if case.state != "opened":
+    if case.state not in {"unknown", "opened"}:
         return []
     inputs = RoutingInputs(
         city=registered.city,
@@ -60,6 +60,8 @@ def route(case: Case, registered: RequestRegistered, at: datetime, rulebook: Rul
         answers=registered.answers,
     )
     draft = Draft(case)
+    if case.state == "unknown":
+        _open(draft, request, inputs)
     _route(draft, inputs, at, rulebook)
     start_clocks_of_registration(draft, at, rulebook)
     for incident in rulebook.explaining(inputs):
@@ -90,6 +92,19 @@ def reclassify(case: Case, reclassified: RequestReclassified, at: datetime, rule
         _route_again(draft, inputs, case.not_before(at), rulebook)
     count_anew(draft, case.not_before(at), rulebook)
     return draft.facts
+
+
+def _open(draft: Draft, request: UUID, inputs: RoutingInputs) -> None:
+    draft.say(
+        CaseOpened(
+            request=request,
+            city=inputs.city,
+            service_type=inputs.service_type,
+            district=inputs.district,
+            building=inputs.building,
+        )
+    )
+    hand_over(draft, inputs.at)
 
 
 def _route(draft: Draft, inputs: RoutingInputs, at: datetime, rulebook: Rulebook) -> None:

@@ -14,7 +14,6 @@ from dispatch_svc.domain.refusal import (
     FoundImpossibleError,
     NotAcceptedYetError,
     NotRegisteredYetError,
-    NotStartedYetError,
     NotYourCaseError,
     ReturnInsteadError,
     WorkIsReportedError,
@@ -114,8 +113,8 @@ TRANSITIONS: Mapping[UseCase, Mapping[State, Cell]] = {
     },
     "report_done": {
         **_NOBODY,
-        "assigned": NotStartedYetError,
-        "accepted": NotStartedYetError,
+        "assigned": "done",
+        "accepted": "done",
         "started": "done",
         "reported": "so already",
         "asked": "so already",

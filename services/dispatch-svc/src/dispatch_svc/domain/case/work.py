@@ -77,9 +77,7 @@ def accept(case: Case, organisation: str | None, now: datetime, rulebook: Rulebo
         return []
     draft = Draft(case)
     tell(draft, now)
-    draft.say(AssignmentAccepted(organisation=_assigned(case), round=case.round))
-    start_clock(draft, "start", now, rulebook)
-    start_clock(draft, "finish", now, rulebook)
+    _accepted(draft, now, rulebook)
     return draft.facts
 
 
@@ -143,8 +141,9 @@ def start(case: Case, organisation: str | None, now: datetime) -> Sequence[Event
 def report_done(
     case: Case, organisation: str | None, evidence: tuple[str, ...], now: datetime, rulebook: Rulebook
 ) -> Sequence[Event]:
-    """Let the organisation at work say it is done, with the evidence its service type asks for: every stage of the work ends.
+    """Let the assigned organisation say the work is done, with the evidence its service type asks for: every stage of it ends.
 
+    Who reports what it had not accepted or begun accepts and begins it in the same breath: small repairs are told of once.
     Refused while a part of the work that was given to somebody is not done.
     """
     if not permit_assigned(case, "report_done", organisation):
@@ -158,6 +157,10 @@ def report_done(
         raise EvidenceMissingError(required, len(set(evidence)))
     draft = Draft(case)
     tell(draft, now)
+    if case.state == "assigned":
+        _accepted(draft, now, rulebook)
+    if case.state in {"assigned", "accepted"}:
+        draft.say(WorkStarted(organisation=_assigned(case), round=case.round))
     draft.say(WorkReportedDone(organisation=_assigned(case), round=case.round, evidence=evidence))
     return draft.facts
 
@@ -218,6 +221,12 @@ def give_to(draft: Draft, organisation: str, by: AssignedBy, at: datetime, ruleb
     draft.say(RequestAssigned(organisation=organisation, round=draft.case.round, by=by))
     hand_over(draft, at)
     start_clock(draft, "accept", at, rulebook)
+
+
+def _accepted(draft: Draft, now: datetime, rulebook: Rulebook) -> None:
+    draft.say(AssignmentAccepted(organisation=_assigned(draft.case), round=draft.case.round))
+    start_clock(draft, "start", now, rulebook)
+    start_clock(draft, "finish", now, rulebook)
 
 
 def _known(case: Case, organisation: str, rulebook: Rulebook) -> None:
