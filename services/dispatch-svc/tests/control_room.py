@@ -225,7 +225,7 @@ def submitted(service_type: str | None = "lift", district: str | None = "volga")
 
 def registered(service_type: str = "lift", district: str | None = "volga") -> RequestRegistered:
     """State a registration."""
-    return RequestRegistered(number="KZN-2026-0000001", city="kazan", service_type=service_type, district=district)
+    return RequestRegistered(number="KZN-2026-0000001", city="kazan", service_type=service_type, district=district, building="7")
 
 
 def views(context: Context) -> dict[str, list[str]]:

@@ -310,4 +310,4 @@ async def test_a_command_costs_a_fixed_number_of_statements(room: ControlRoom, m
     room.hear(request, submitted())
     room.hear(request, registered())
     await room.do(request, "acceptance", "start", "report")
-    assert counts == [2, 3 + 4 + 1, 1 + 2 + 1, 1, 1 + 1]
+    assert counts == [2 + 3 + 4 + 1, 1 + 2 + 1, 1, 1 + 1]
