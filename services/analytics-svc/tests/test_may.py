@@ -146,6 +146,7 @@ async def test_a_report_is_asked_as_of_a_moment(api: httpx.AsyncClient) -> None:
         ("deadlines?asOf=today", "asOf"),
         ("requests?cursor=!", "This cursor is broken"),
         ("requests?cursor=WzFd", "This cursor is of another report"),
+        ("requests?cursor=WyJhIl0", "This cursor is of another report"),
         ("requests?dimensions=rounds&cursor=WyJhIl0", "This cursor is of another report"),
     ],
 )

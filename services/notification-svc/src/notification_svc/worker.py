@@ -17,7 +17,7 @@ from notification_svc.views.incident import TELL_LINKED
 from notification_svc.views.request_card import CHANNEL, AddressedNotice, Card, registered_apart
 from notification_svc.views.trouble import COMPLETES
 from notification_svc.views.webhook import Called
-from shared_chassis.consumer import Early, Reactions
+from shared_chassis.consumer import Early, Only, Reactions
 from shared_chassis.sender import Channels, Delivery
 from shared_chassis.store import Command
 from shared_chassis.timer import DueTimer, TimerReactions
@@ -38,8 +38,7 @@ from shared_events.request import CompletionDisputed, RequestLinkedAsDuplicate, 
 def when_submitted_without_a_type_then_open_an_item(context: Context, received: Received) -> None:
     """When nobody knows of what type a request is, an agent is to register it."""
     fact = cast("RequestSubmitted", received.fact)
-    if fact.service_type is None:
-        work_item.open_item(context, received, None, Card(fact.city, fact.location.district, None, fact.language))
+    work_item.open_item(context, received, None, Card(fact.city, fact.location.district, None, fact.language))
 
 
 def when_routing_failed_then_open_an_item(context: Context, received: Received) -> None:
@@ -75,9 +74,8 @@ def when_an_incident_is_suggested_then_open_an_item(context: Context, received: 
 
 
 def when_registered_then_complete_its_item(context: Context, received: Received) -> None:
-    """When the request has a type, nothing is left to do; where it had one from the start, nothing was."""
-    if registered_apart(received):
-        work_item.complete_items(context, received)
+    """When the request has a type, nothing is left to do."""
+    work_item.complete_items(context, received)
 
 
 def when_settled_then_complete_its_items(context: Context, received: Received) -> None:
@@ -137,6 +135,10 @@ def when_given_up_then_state_it(context: Context, delivery: Delivery) -> None:
         message.state_failed(context, _notice(delivery), delivery.attempts, delivery.error or "")
 
 
+def _without_a_type(received: Received) -> bool:
+    return cast("RequestSubmitted", received.fact).service_type is None
+
+
 def _notice(delivery: Delivery) -> AddressedNotice:
     return AddressedNotice.model_validate(delivery.payload)
 
@@ -148,8 +150,8 @@ def _called(delivery: Delivery) -> Called:
 REACTIONS: Final[Reactions[Context]] = MappingProxyType(
     {
         **dict.fromkeys(COMPLETES, when_settled_then_complete_its_items),
-        RequestSubmitted: when_submitted_without_a_type_then_open_an_item,
-        RequestRegistered: when_registered_then_complete_its_item,
+        RequestSubmitted: Only(_without_a_type, when_submitted_without_a_type_then_open_an_item),
+        RequestRegistered: Only(registered_apart, when_registered_then_complete_its_item),
         RequestLinkedAsDuplicate: when_linked_as_duplicate_then_wait_for_the_original,
         CompletionDisputed: when_disputed_then_open_an_item,
         RoutingFailed: when_routing_failed_then_open_an_item,

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from time import monotonic
 from typing import LiteralString
 
@@ -209,7 +210,7 @@ class Relay:
         try:
             await producer.start()
             cluster = await kafka.cluster_id(self._bootstrap)
-            partitions = sorted(await producer.partitions_for(self.topic))
+            partitions = tuple(sorted(await producer.partitions_for(self.topic)))
             lead = await self._take_over(connection, producer, cluster, partitions)
             log.info("relay.leads", topic=self.topic, cluster=cluster, position=lead.position, epoch=lead.epoch)
             await self._publish(lead, stop)
@@ -217,7 +218,7 @@ class Relay:
             await _discard(producer)
 
     async def _take_over(
-        self, connection: AsyncConnection[DictRow], producer: AIOKafkaProducer, cluster: str, partitions: Sequence[int]
+        self, connection: AsyncConnection[DictRow], producer: AIOKafkaProducer, cluster: str, partitions: tuple[int, ...]
     ) -> "_Lead":
         row = await (await connection.execute(TAKE_OVER, {"cluster": cluster})).fetchone()
         if row is None:
@@ -264,7 +265,7 @@ class Relay:
         """Have every message acknowledged; partitions side by side, each in order."""
         by_partition: dict[int, deque[Message]] = {}
         for each in messages:
-            by_partition.setdefault(PARTITIONER(each.key, lead.partitions, lead.partitions), deque()).append(each)
+            by_partition.setdefault(_partition(each.key, lead.partitions), deque()).append(each)
         await asyncio.gather(*(self._carry(lead.producer, number, todo) for number, todo in by_partition.items()))
 
     async def _carry(self, producer: AIOKafkaProducer, partition: int, todo: "deque[Message]") -> None:
@@ -317,9 +318,15 @@ class _Lead:
     connection: AsyncConnection[DictRow]
     producer: AIOKafkaProducer
     cluster: str
-    partitions: Sequence[int]
+    partitions: tuple[int, ...]
     epoch: int
     position: int
+
+
+@lru_cache(maxsize=20_000)
+def _partition(key: bytes, partitions: tuple[int, ...]) -> int:
+    """Choose a key's partition as every producer does; its hash, in Python, is worth remembering: a stream has a dozen events."""
+    return int(PARTITIONER(key, partitions, partitions))
 
 
 async def _eras(connection: AsyncConnection[DictRow]) -> list[Era]:

@@ -101,7 +101,7 @@ def procedure_stream(city: str, code: str) -> str:
 
 
 SIGNALS_TOPIC = "analytics.signals"
-"""Hints, not facts: a single partition, kept for a week."""
+"""Hints, not facts: a single partition, kept like every topic."""
 
 
 def work_item_stream(cause: UUID) -> str:

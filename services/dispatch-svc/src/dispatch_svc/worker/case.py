@@ -4,7 +4,7 @@ from dispatch_svc.application import SERVICE, Context
 from dispatch_svc.application import case as application
 from dispatch_svc.domain.case import WATCH
 from dispatch_svc.worker.hearing import case_known, fact, request
-from shared_chassis.consumer import Reactions
+from shared_chassis.consumer import Only, Reactions
 from shared_chassis.store import Command
 from shared_chassis.timer import DueTimer, TimerReactions
 from shared_events.envelope import Received
@@ -22,14 +22,12 @@ from shared_events.request import (
 
 
 def when_a_request_is_submitted_open_its_case(context: Context, received: Received) -> None:
-    """Open the case; the call centre holds it from the moment of the submission.
+    """Open the case of a request whose type nobody knows; the call centre holds it from the moment of the submission.
 
-    One whose type is known is registered in the same breath, and its case is opened by that.
+    Any other is registered in the same breath, and its case is opened by that.
     """
-    submitted = fact(received, RequestSubmitted)
-    if submitted.service_type is not None:
-        return
     command = Command.because_of(received, "open-case", SERVICE)
+    submitted = fact(received, RequestSubmitted)
     application.open_case(context, request(received), submitted, received.envelope.time, command)
 
 
@@ -87,13 +85,17 @@ def when_a_request_is_closed_close_its_case(context: Context, received: Received
         application.close(context, request(received), closed, received.envelope.time, command)
 
 
+def _without_a_type(received: Received) -> bool:
+    return fact(received, RequestSubmitted).service_type is None
+
+
 def when_a_watched_moment_comes_state_what_is_due(context: Context, timer: DueTimer) -> None:
     """State warnings, breaches and escalations whose moment has come; however late the timer is, `due` is what it was."""
     application.watch(context, timer, Command.of_timer(timer, SERVICE))
 
 
 REACTIONS: Reactions[Context] = {
-    RequestSubmitted: when_a_request_is_submitted_open_its_case,
+    RequestSubmitted: Only(_without_a_type, when_a_request_is_submitted_open_its_case),
     RequestRegistered: when_a_request_is_registered_route_it,
     RequestReclassified: when_a_request_is_reclassified_count_and_route_it_anew,
     InformationRequested: when_information_is_requested_the_resident_holds_the_case,

@@ -20,7 +20,7 @@ from shared_chassis.consumer.position import (
     Waiting,
     behind,
 )
-from shared_chassis.consumer.reaction import Early, Folds, Invalid, Reactions, Transient
+from shared_chassis.consumer.reaction import Early, Folds, Invalid, Only, Reactions, Transient
 
 __all__ = [
     "Again",
@@ -31,6 +31,7 @@ __all__ = [
     "Folds",
     "HistoryForkedError",
     "Invalid",
+    "Only",
     "Parked",
     "Place",
     "Position",

@@ -10,7 +10,7 @@ import structlog
 
 from shared_chassis.consumer.breaker import Breaker
 from shared_chassis.consumer.position import Again, Asked, Fenced, Parked, Reason, Settled
-from shared_chassis.consumer.reaction import TROUBLE, C, Early, Folds, Invalid, Reactions
+from shared_chassis.consumer.reaction import TROUBLE, C, Early, Folds, Invalid, Only, Reactions
 from shared_chassis.log import correlated, told
 from shared_chassis.mapper import DocumentError, EventMapper, UnknownVersionError
 from shared_chassis.metric import CONSUMER_EARLY, CONSUMER_HANDLED, CONSUMER_PARKED
@@ -215,6 +215,8 @@ class Lane(Generic[C]):
         received = handler.read(item)
         kind = type(received.fact)
         reaction, fold = handler.reactions.get(kind), handler.folds.get(kind)
+        if isinstance(reaction, Only) and not reaction.when(received):
+            reaction = None
         with correlated(received.envelope.correlation):
             statement = fold(received) if fold is not None else None
             if reaction is not None:
