@@ -46,6 +46,9 @@ PACKAGE: Final = "notification_svc"
 TOPICS: Final = (topic_of("request"), topic_of("dispatch"))
 """Whom this service listens to."""
 
+GATHER: Final = 0.2
+"""Seconds in which what others say is gathered: most of it only folds, and people read a letter no sooner for it."""
+
 UNPUBLISHED_SECONDS: Final = 30.0
 """How old an event may become before this service says it is not ready."""
 
@@ -108,6 +111,7 @@ def _consumer(settings: Settings, positions: PostgresPositions, mapper: EventMap
         positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
+        gather=GATHER,
     )
 
 

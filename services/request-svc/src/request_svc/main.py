@@ -57,6 +57,9 @@ _log = structlog.get_logger()
 NAME = "request"
 PACKAGE = "request_svc"
 
+GATHER = 0.1
+"""Seconds in which what dispatch says is gathered: most of it only folds into the status of a request."""
+
 UNPUBLISHED_SECONDS = 30.0
 """How old the oldest unpublished event may be before the process calls itself not ready."""
 
@@ -172,6 +175,7 @@ def _consumer(settings: Settings, context: Context, positions: PostgresPositions
         positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
+        gather=GATHER,
     )
 
 
