@@ -21,8 +21,8 @@ import psycopg
 import typer
 from rich.progress import Progress
 from winter_city import BEGINS, DAYS, kazan
-from winter_clocks import NOBODY, sums_up
-from winter_people import Life, Lived
+from winter_clocks import NOBODY, Lived, sums_up
+from winter_people import Life
 from winter_worlds import Memory, Stored, open_store, plain
 
 from local_stack import stack

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from uuid import UUID
 
 from winter_calendar import OwnCalendar, Term
 
@@ -227,6 +228,18 @@ class Expectation:
 
     def _due(self, clock: Running) -> datetime:
         return self._book.calendars[clock.calendar].due(clock.start, clock.term, clock.past)
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What became of a request: what its case stated and what was expected."""
+
+    request: UUID
+    submitted: datetime
+    breaches: tuple[Breach, ...]
+    expected: Expectation
+    closed: bool
+    refused: int
 
 
 def sums_up(submitted: datetime, holders: Sequence[tuple[str, datetime]]) -> bool:

@@ -7,13 +7,12 @@ little later. Timers fire when they are due. Beside it runs the expectation, whi
 import heapq
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
 from winter_city import BEGINS, COLD, DAYS, Kazan
-from winter_clocks import Breach, Expectation
+from winter_clocks import Breach, Expectation, Lived
 from winter_worlds import Moment, World
 
 from dispatch_svc.domain import case as cases
@@ -60,18 +59,6 @@ MOST_STEPS = 2000
 DAY = 1440.0
 
 Refusal = tuple[DeclineReason, str, str | None]
-
-
-@dataclass(frozen=True)
-class Lived:
-    """What became of a request: what its case stated and what was expected."""
-
-    request: UUID
-    submitted: datetime
-    breaches: tuple[Breach, ...]
-    expected: Expectation
-    closed: bool
-    refused: int
 
 
 class Life:
@@ -246,7 +233,7 @@ class Life:
             case RequestSubmitted():
                 self._on_case(lambda known, _now: cases.open_case(known, self.id, fact, at))
             case RequestRegistered():
-                facts = self._on_case(lambda known, _now: cases.route(known, fact, at, rules))
+                facts = self._on_case(lambda known, _now: cases.route(known, self.id, fact, at, rules))
                 expected.register(fact.service_type, at, self.now, _assigned(facts))
             case RequestReclassified():
                 facts = self._on_case(lambda known, _now: cases.reclassify(known, fact, at, rules))

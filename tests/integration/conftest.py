@@ -35,8 +35,9 @@ ORDER = (
     "test_personal_data",
     "test_lifecycle",
     "test_killed",
+    "test_openapi",
 )
-"""The day is played first; what kills processes comes last."""
+"""The day is played first; what kills processes comes late, and what says anything at all to the services last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

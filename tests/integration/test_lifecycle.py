@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from city_alive import City
+from crowd import DISPATCH, NOTIFICATION, PROOF, REQUEST, Crowd, Document
 from PIL import Image
 from programs import Program, listening
 from searching import Search, analysts_tables, read_topics
@@ -22,11 +23,10 @@ from searching import Search, analysts_tables, read_topics
 from veche.demo.counted import Counted, weigh
 from veche.demo.logs import connect
 from veche.play.command import pseudonyms, robots_of
-from veche.robot import Answer, Robots
+from veche.robot import Answer
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.kafka]
 
-REQUEST, DISPATCH, NOTIFICATION = "request-svc", "dispatch-svc", "notification-svc"
 MARK = uuid4().hex[:10]
 RESIDENT = f"neighbour-{MARK}"
 TOLD = {
@@ -38,7 +38,6 @@ TOLD = {
 QUESTION, ANSWER = f"Кайсы катта ({MARK}q)?", f"Бишенче катта, ишек 41 ({MARK}w)."
 DISPUTE, COMMENT = f"Әле дә караңгы ({MARK}x).", f"Озак көттек ({MARK}c)."
 SEARCH = Search([*TOLD.values(), QUESTION, ANSWER, DISPUTE, COMMENT, MARK])
-PROOF = hashlib.sha256(MARK.encode()).hexdigest()
 EXECUTOR, OTHER = "organisation-kazan-management-vakhitovsky", "organisation-kazan-improvement-committee"
 WATER = "organisation-kazan-water-utility"
 TOLD_OF = [
@@ -49,62 +48,6 @@ TOLD_OF = [
     "request.request-rated.v1",
     "dispatch.case-closed.v1",
 ]
-Document = Mapping[str, object]
-
-
-class Crowd:
-    """Everybody who acts in these tests; each thing is done once, under a key of its own."""
-
-    def __init__(self, robots: Robots) -> None:
-        self.robots = robots
-        self._said = 0
-        self.resident = robots.token(RESIDENT, "resident")
-        self.agent = robots.token("robot-agent", "agent")
-        self.dispatcher = robots.token("robot-dispatcher", "dispatcher")
-
-    async def say(self, service: str, path: str, body: object, token: str, *, patient: bool = False) -> Document:
-        """Ask for something that is to be done; a patient one asks again while it is refused, for what others hear later."""
-        self._said += 1
-        until = monotonic() + 60
-        while True:
-            answer = await self.robots.post(service, path, body, token, f"{MARK}-{self._said}")
-            if answer.good:
-                return answer.body
-            assert patient, (path, answer.status, answer.body)
-            assert monotonic() < until, (path, answer.status, answer.body)
-            await asyncio.sleep(0.3)
-
-    async def see(self, service: str, path: str, holds: Callable[[Document], bool], token: str | None = None) -> Document:
-        """Look at something until it is as it should be."""
-        until = monotonic() + 60
-        while True:
-            answer = await self.robots.get(service, path, token or self.dispatcher)
-            if answer.good and holds(answer.body):
-                return answer.body
-            assert monotonic() < until, (path, answer.status, answer.body)
-            await asyncio.sleep(0.2)
-
-    async def case(self, request: object, **wanted: object) -> Document:
-        """Wait until a case is as it should be."""
-        path = f"/cases/{request}"
-        return await self.see(DISPATCH, path, lambda case: all(case[name] == value for name, value in wanted.items()))
-
-    async def held_by(self, request: object, kind: str) -> Document:
-        """Wait until somebody of a kind holds a case."""
-        return await self.see(DISPATCH, f"/cases/{request}", lambda case: cast("Document", case["holder"])["kind"] == kind)
-
-    async def submit(self, service_type: str, district: str, token: str, **more: object) -> UUID:
-        """Submit a request in Kazan."""
-        place = {"district": district, "address": f"ул. Татарстан, {service_type}"}
-        body = {"city": "kazan", "channel": "web", "service_type": service_type, "location": place, "language": "tt"}
-        taken = await self.say(REQUEST, "/requests", body | {"person": "self"} | more, token)
-        return UUID(str(taken["id"]))
-
-    async def work(self, request: object, token: str) -> None:
-        """Accept, start and report a case as its executor."""
-        await self.say(DISPATCH, f"/cases/{request}/acceptance", {}, token)
-        await self.say(DISPATCH, f"/cases/{request}/start", {}, token)
-        await self.say(DISPATCH, f"/cases/{request}/report", {"evidence": [PROOF]}, token)
 
 
 def photo() -> bytes:
@@ -139,7 +82,7 @@ def run(city: City, act: Callable[[Crowd], Awaitable[object]]) -> object:
 
     async def whole() -> object:
         async with robots_of(city.home, city.state) as robots:
-            return await act(Crowd(robots))
+            return await act(Crowd(robots, MARK, RESIDENT))
 
     return asyncio.run(whole())
 
@@ -148,7 +91,9 @@ def run(city: City, act: Callable[[Crowd], Awaitable[object]]) -> object:
 def lived(city: City) -> Iterator[Lived]:
     """Let everything happen, once."""
     with listening(moods=2) as program:
-        yield cast("Lived", run(city, partial(_live, program)))
+        happened = cast("Lived", run(city, partial(_live, program)))
+        city.settle()
+        yield happened
 
 
 async def _live(program: Program, crowd: Crowd) -> Lived:
@@ -334,7 +279,6 @@ def test_an_incident_explains_what_came_before_and_after_it(city: City, lived: L
 
 def test_every_minute_of_every_case_has_its_holder(city: City, lived: Lived) -> None:
     """Counted by SQL from the submissions and the changes of holders."""
-    city.settle()
     counted = Counted()
     with connect(city.state, "request") as request, connect(city.state, "dispatch") as dispatch:
         weigh(request, dispatch, counted)

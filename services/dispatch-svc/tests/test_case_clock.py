@@ -215,6 +215,17 @@ def test_a_clock_that_starts_while_the_resident_is_asked_stands_still_at_once() 
     assert known.holder == held_by(LIFTS)
 
 
+def test_whatever_others_do_the_resident_who_is_asked_holds_the_case_until_the_answer() -> None:
+    """Declined and assigned again meanwhile; with the answer it goes to whose duty it is by then."""
+    known = routed(EVERY_CLOCK)
+    waiting = then(known, case.await_information(known, information_requested(at(50)), at(3), EVERY_CLOCK))
+    declined = then(waiting, case.decline(waiting, LIFTS, REASON, at(4), EVERY_CLOCK))
+    assigned = then(declined, case.assign(declined, PIPES, at(5), EVERY_CLOCK))
+    assert (declined.holder, assigned.holder) == (case.RESIDENT, case.RESIDENT)
+    assert then(declined, case.end_waiting(declined, at(9), EVERY_CLOCK)).holder == case.DISPATCHER
+    assert then(assigned, case.end_waiting(assigned, at(9), EVERY_CLOCK)).holder == held_by(PIPES)
+
+
 def test_a_clock_breached_before_the_pause_goes_on_and_is_not_breached_twice() -> None:
     """Its due moment stays what it was; the ladder waits for the end of the pause."""
     known = routed(WATCHED)

@@ -153,6 +153,7 @@ class City:
         self.facts: list[Event] = []
         self.standing: datetime | None = None
         self.sub_task = uuid4()
+        self.asked_for = False
         self.runs: dict[Stage, Run] = {}
         self.past: list[Run] = []
 
@@ -163,6 +164,8 @@ class City:
         except DispatchRefusalError:
             return
         _moves_only_what_it_may(what, facts)
+        if facts and what in {"ask", "tell", "proposed", "reopened", "closed"}:
+            self.asked_for = what in {"ask", "proposed"}
         for fact in facts:
             self._follow(fact)
             self.case = CASE.evolve(self.case, fact)
@@ -328,6 +331,7 @@ def test_whatever_happens_a_case_has_one_holder_at_every_instant_and_keeps_its_w
     for move in moves:
         city.move(*move)
         _never_silently_unrouted(city)
+        _the_resident_holds_what_the_resident_is_asked(city)
         _clocks_count_as_they_say(city)
         _one_timer_stands_for_the_next_moment(city)
     city.move("timers", LIFTS, 0, 0)
@@ -380,6 +384,12 @@ def _never_silently_unrouted(city: City) -> None:
     holder = city.case.holder
     if holder is not None and holder.kind == "organisation":
         assert holder.organisation == city.case.organisation
+
+
+def _the_resident_holds_what_the_resident_is_asked(city: City) -> None:
+    """Check: from the question to the answer the resident holds the case, whatever others do; else the resident never does."""
+    if city.case.holder is not None:
+        assert (city.case.holder == case.RESIDENT) == city.asked_for
 
 
 def _clocks_count_as_they_say(city: City) -> None:
