@@ -14,12 +14,12 @@ space := $(empty) $(empty)
 CHASSIS := shared/chassis/tests
 CHASSIS_LOGGING := $(CHASSIS)/http $(CHASSIS)/process $(CHASSIS)/test_log.py
 CHASSIS_STORING := $(filter-out $(CHASSIS)/test_log.py,$(wildcard $(CHASSIS)/test_*.py))
-SUITES := $(filter-out shared/chassis,$(MEMBERS)) $(subst $(space),$(comma),$(CHASSIS_LOGGING)) $(subst $(space),$(comma),$(CHASSIS_STORING)) tests
+SUITES := $(filter-out shared/chassis,$(MEMBERS)) $(subst $(space),$(comma),$(CHASSIS_LOGGING)) $(subst $(space),$(comma),$(CHASSIS_STORING)) tests bench/tests
 PARTS_READY := .veche/.parts-ready
 
 .PHONY: help
 help: ## Print every target.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 .venv/.installed: requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Veche needs Python 3.11 or newer; set PYTHON=/path/to/python3.11 or install it."; exit 1; }
@@ -40,6 +40,7 @@ check: install ## Lint, types, architecture, dependencies and unit tests; no ser
 	$(BIN)/lint-imports
 	for member in $(MEMBERS); do (cd $$member && $(CURDIR)/$(BIN)/deptry src) || exit 1; done
 	$(BIN)/python -m shared_events.schemas --check
+	$(BIN)/python -m shared_events.asyncapi --check
 	$(BIN)/pytest -q -n auto -m "not postgres and not kafka and not stack"
 
 .PHONY: format
@@ -70,9 +71,18 @@ status: install ## Say what runs and where.
 bench-append: parts ## Compare our append with the library's stock recorder; writes bench/results/append.json.
 	$(BIN)/python bench/append.py
 
+.PHONY: bench-winter
+bench-winter: parts ## Live through a winter of 100,000 requests in virtual time; writes bench/results/winter.json.
+	$(BIN)/python bench/winter.py
+
+.PHONY: bench-lifecycle
+bench-lifecycle: parts ## Requests from creation to finding, on an empty store and on 250,000 stored; writes bench/results/lifecycle.json.
+	$(BIN)/python bench/lifecycle.py
+
 .PHONY: schemas
-schemas: install ## Write the JSON Schemas of all events anew.
+schemas: install ## Write the JSON Schemas of all events and the AsyncAPI document anew.
 	$(BIN)/python -m shared_events.schemas
+	$(BIN)/python -m shared_events.asyncapi
 
 .PHONY: lock
 lock: ## Pin every library with its hashes, without addresses.

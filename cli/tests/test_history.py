@@ -8,8 +8,9 @@ from feeds import shown
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veche.history import details, in_order, words
+from veche.history import details, in_order
 from veche.slice import Shown
+from veche.wording import words
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 

@@ -26,6 +26,7 @@ class Clerk:
 
     def __init__(self) -> None:
         self.books = Books(commands={service: set() for service in ("request", "dispatch", "notification")})
+        self.books.counted.cases = 3
 
     def state(self, type_: str, subject: str, causation: UUID | None = None, **data: object) -> Fact:
         """State a fact; whoever reacts to it has done so."""
@@ -47,15 +48,15 @@ class Clerk:
     def request(self, request: UUID, *, routed: bool = True, person: bool = True) -> None:
         """Let a request be submitted, worked on, proposed and closed."""
         stream, case = request_stream(request), case_stream(request)
-        self.state("request.request-submitted", stream, person=str(UUID(int=9)) if person else None)
+        self.state("request.request-submitted", stream, person=str(UUID(int=9)) if person else None, service_type="t")
         registered = self.state("request.request-registered", stream)
         self.state("dispatch.case-opened", case)
         if not routed:
             failed = self.state("dispatch.routing-failed", case, registered.id)
             self.state("notification.work-item-opened", work_item_stream(failed.id), failed.id, cause=str(failed.id))
-        self.state("dispatch.request-assigned", case, registered.id if routed else None)
+        self.state("dispatch.request-assigned", case, registered.id if routed else None, organisation="o", round=1)
         reported = self.state("dispatch.work-reported-done", case)
-        proposed = self.state("request.completion-proposed", stream, reported.id)
+        proposed = self.state("request.completion-proposed", stream, reported.id, round=1)
         closed = self.state("request.request-closed", stream)
         for cause in (registered, proposed, closed) if person else ():
             told = {"cause": str(cause.id), "channel": "file"}
@@ -107,11 +108,18 @@ REACTED_TO = [(service, type_) for service, reactions in report.REACTIONS.items(
 @pytest.mark.parametrize(("service", "type_"), REACTED_TO)
 def test_a_fact_that_was_passed_and_not_handled_is_lost(clerk: Clerk, service: str, type_: str) -> None:
     """Every reaction of every service is looked up by its command."""
-    name = type_.removesuffix(".v1")
-    fact = of(clerk.books, name) if name != "dispatch.deadline-breached" else clerk.state(name, case_stream(ROUTED))
-    assert lost(clerk.books) == {}
+    field, value = report.ONLY_WHERE.get((service, type_), ("round", 1))
+    fact = clerk.state(type_.removesuffix(".v1"), "incident-1", **{field: value, "organisation": "o"})
+    kept = lost(clerk.books)
     clerk.books.commands[service].remove(derive(fact.id, report.REACTIONS[service][type_]))
-    assert lost(clerk.books) == {"unapplied": 1}
+    assert lost(clerk.books) == {**kept, "unapplied": 1}
+
+
+def test_a_fact_about_which_nothing_is_done_is_not_lost(clerk: Clerk) -> None:
+    """A submission whose type is known opens no item."""
+    fact = of(clerk.books, "request.request-submitted")
+    clerk.books.commands["notification"].remove(derive(fact.id, "open-work-item"))
+    assert lost(clerk.books) == {}
 
 
 def test_what_is_parked_or_still_ahead_of_a_consumer_is_not_lost(clerk: Clerk) -> None:
@@ -142,12 +150,12 @@ def test_a_request_without_a_case_is_lost(clerk: Clerk) -> None:
 
 @pytest.mark.parametrize("cause", report.MESSAGE_CAUSES)
 def test_a_person_who_was_not_told_is_a_loss(clerk: Clerk, cause: str) -> None:
-    """Of the registration, of the proposal, of the closing."""
-    about = of(clerk.books, cause.removesuffix(".v1"))
-    sent = next(fact for fact in clerk.books.stored.values() if fact.data.get("cause") == str(about.id))
-    del clerk.books.stored[sent.id], clerk.books.published[sent.id]
+    """Of the registration, of a question, of each proposal, of a reopening, of the closing; who is nobody is told nothing."""
+    about = clerk.state(cause.removesuffix(".v1"), request_stream(ROUTED))
     assert lost(clerk.books) == {"without_message": 1}
-    clerk.state("notification.message-failed", sent.subject, about.id, cause=str(about.id), channel="file")
+    clerk.state("notification.message-failed", "message-1", about.id, cause=str(about.id), channel="file")
+    assert lost(clerk.books) == {}
+    clerk.state(cause.removesuffix(".v1"), request_stream(NAMELESS))
     assert lost(clerk.books) == {}
 
 
@@ -161,12 +169,30 @@ def test_an_effect_that_came_again_is_counted_once_for_each_time(clerk: Clerk, t
         assert report.duplicate_effects(clerk.books) == {type_: times}
 
 
-def test_another_channel_and_another_cause_are_no_repetition(clerk: Clerk) -> None:
-    """A second assignment has a cause of its own."""
+def test_another_channel_is_no_repetition(clerk: Clerk) -> None:
+    """A person may be told of the same thing twice over."""
     sent = of(clerk.books, "notification.message-sent")
     clerk.state("notification.message-sent", "message-2", sent.causation, cause=sent.data["cause"], channel="sms")
-    clerk.state("dispatch.request-assigned", case_stream(ROUTED))
     assert report.duplicate_effects(clerk.books).total() == 0
+
+
+@pytest.mark.parametrize("turn", report.NEXT_TURN)
+def test_an_assignment_after_a_refusal_is_no_repetition_and_one_without_it_is(clerk: Clerk, turn: str) -> None:
+    """Each refusal has one assignment after it."""
+    case = case_stream(ROUTED)
+    clerk.state(turn.removesuffix(".v1"), case)
+    clerk.state("dispatch.request-assigned", case, organisation="o", round=1)
+    assert report.duplicate_effects(clerk.books).total() == 0
+    clerk.state("dispatch.request-assigned", case, organisation="o", round=1)
+    assert report.duplicate_effects(clerk.books) == {"dispatch.request-assigned.v1": 1}
+
+
+def test_a_second_round_has_an_assignment_and_a_proposal_of_its_own(clerk: Clerk) -> None:
+    """One of each."""
+    for times in (0, 1):
+        clerk.state("dispatch.request-assigned", case_stream(ROUTED), organisation="o", round=2)
+        clerk.state("request.completion-proposed", request_stream(ROUTED), round=2)
+        assert report.duplicate_effects(clerk.books).total() == 2 * times
 
 
 def test_consumed_counts_what_a_consumer_has_passed_and_not_parked(clerk: Clerk) -> None:
@@ -223,6 +249,12 @@ def test_every_check_can_fail(clerk: Clerk) -> None:
     """Each sees what it is there for."""
     assert broken(clerk, lambda day: day.outcome.refused.clear()) == {"rows = accepted + refused"}
     assert broken(clerk, lambda day: day.outcome.closed.clear()) == {"closed requests = stored"}
+    assert broken(clerk, lambda day: day.outcome.turns.update(declined=1)) == {"disputes, declines and bounces = stored"}
+    assert broken(clerk, lambda day: day.books.counted.wrong.append("1")) == {"holders' minutes sum to the totals"}
+    clerk.books.counted.wrong.clear()
+    clerk.books.counted.figures["breaches"] = 1
+    assert broken(clerk, lambda _: None) == {"terms and turns by SQL = stores"}
+    clerk.books.counted.figures["breaches"] = 0
     assert broken(clerk, lambda day: day.said.refused.clear()) == {"submissions = accepted + refused"}
     assert broken(clerk, lambda day: day.said.protocols.clear()) == {"every discussion has its protocol"}
     assert broken(clerk, lambda day: replace(day, told=replace(day.told, by_type={}))) == {"stores = analytics, by type"}

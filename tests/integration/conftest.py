@@ -27,8 +27,17 @@ REQUESTS, SUBMISSIONS, DISCUSSIONS = 150, 60, 3
 SEED = 57
 """A day with every ending, and with requests that nobody is responsible for."""
 
-ORDER = ("test_conformance", "test_requests_journey", "test_append_only", "test_history", "test_personal_data", "test_killed")
-"""The day is played first; what kills processes comes last."""
+ORDER = (
+    "test_conformance",
+    "test_requests_journey",
+    "test_append_only",
+    "test_history",
+    "test_personal_data",
+    "test_lifecycle",
+    "test_killed",
+    "test_openapi",
+)
+"""The day is played first; what kills processes comes late, and what says anything at all to the services last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,23 +1,18 @@
 """What a resident tells in confidence is shown to those who may read it, and stands in plain nowhere else (traps T21, T28)."""
 
 import asyncio
-import base64
 import email
 import email.policy
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import duckdb
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from city_alive import City
+from searching import Search, analysts_tables, found_in, read_topics, spellings
 
 from shared_events.event import topic_of
 from veche.demo.logs import SERVICES
@@ -42,22 +37,7 @@ SECRETS = (*TOLD.values(), NAME, REFUSED, "Сафина", f"{MARK}")
 SUBJECT = f"resident-{uuid4().hex[:8]}"
 
 
-def spellings(secret: str) -> set[bytes]:
-    """Spell a text in the ways in which it may lie about: plain, escaped, in hex, in base64 at each of its offsets."""
-    plain = secret.encode()
-    found = {plain, json.dumps(secret).strip('"').encode(), plain.hex().encode()}
-    for offset in range(3):
-        coded = base64.b64encode(b"\0" * offset + plain)
-        found.add(coded[4 if offset else 0 : len(coded) - 4])
-    return {spelling for spelling in found if len(spelling) > 7}
-
-
-HIDDEN = sorted({spelling for secret in SECRETS for spelling in spellings(secret)})
-
-
-def leaks(raw: bytes) -> list[bytes]:
-    """Find what should not be there."""
-    return [spelling for spelling in HIDDEN if spelling in raw]
+SEARCH = Search(SECRETS)
 
 
 @dataclass(frozen=True)
@@ -171,7 +151,7 @@ def test_everybody_else_is_shown_that_there_is_nothing_to_see(city: City, confid
     """The request, and nothing of the person."""
     answer = shown(city, confided.request, sub, role)
     assert (answer.status, answer.body["personal_data"]) == (200, "hidden")
-    assert not leaks(json.dumps(answer.body, ensure_ascii=False).encode())
+    assert not SEARCH.leaks(json.dumps(answer.body, ensure_ascii=False).encode())
 
 
 def test_the_letter_is_addressed_to_the_person_and_holds_nothing_else_of_hers(city: City, confided: Confided) -> None:
@@ -181,106 +161,41 @@ def test_the_letter_is_addressed_to_the_person_and_holds_nothing_else_of_hers(ci
     assert str(letter["To"]) == TOLD["email"]
     assert str(letter["Content-Language"]) == "tt"
     meant = {spelling for secret in (TOLD["email"], MARK) for spelling in spellings(secret)}
-    assert set(leaks(file.read_bytes())) <= meant
+    assert set(SEARCH.leaks(file.read_bytes())) <= meant
 
 
 def test_no_table_of_any_database_holds_it(city: City, confided: Confided) -> None:
     """Nor a parked event, a delivery, a view or a timer; a search for what is public finds it, so the search works."""
-    databases = [str(name) for (name,) in city.rows("postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate")]
-    assert {*SERVICES, "keyring"} <= set(databases)
-    found = [place for database in databases for place in _found_in(city, database, HIDDEN)]
-    assert not found
-    public = _found_in(city, "request", ["ул. Баумана, 1".encode()])
+    assert not SEARCH.in_databases(city)
+    public = found_in(city, "request", ["ул. Баумана, 1".encode()])
     assert {("request", "request", "stored_events"), ("request", "request", "request")} <= set(public)
-
-
-TABLES = """
-    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND (n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-        OR c.relname IN ('pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject'))
-"""
-"""Every table, and what of the catalogue holds samples of their rows."""
-
-
-def _found_in(city: City, database: str, spellings_: Sequence[bytes]) -> list[tuple[str, str, str]]:
-    """Name the tables of a database in which something stands: database, schema, table."""
-    patterns = [f"%{spelt}%".replace("\\", "\\\\") for each in spellings_ for spelt in (each.decode(), each.hex())]
-    found = []
-    with city.connect(database) as connection:
-        tables = connection.execute(TABLES).fetchall()
-        for schema, table in tables:
-            statement = f'SELECT count(*) FROM "{schema}"."{table}" t WHERE t::text LIKE ANY (%s)'
-            row = connection.execute(statement.encode(), (patterns,)).fetchone()
-            if row != (0,):
-                found.append((database, str(schema), str(table)))
-    return found
 
 
 def test_no_topic_holds_it(city: City, confided: Confided) -> None:
     """In no key, no header and no value, the stream processor's own topics included."""
-    read = asyncio.run(_read_everything(city.state.bootstrap))
+    read = asyncio.run(read_topics(city.state.bootstrap))
     topics = {topic for topic, _ in read}
     assert {topic_of(service) for service in SERVICES} - {"analytics.events"} <= topics
     assert "analytics.registrations" in topics
-    assert not [topic for topic, raw in read if leaks(raw)]
+    assert not [topic for topic, raw in read if SEARCH.leaks(raw)]
     assert [topic for topic, raw in read if "ул. Баумана, 1".encode() in raw] == ["request.events"]
-
-
-async def _read_everything(bootstrap: str) -> list[tuple[str, bytes]]:
-    """Read all records of all topics, each as its topic and all of its bytes."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        topics = await admin.describe_topics()
-    finally:
-        await admin.close()
-    partitions = [TopicPartition(topic["topic"], each["partition"]) for topic in topics for each in topic["partitions"]]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        ends = {at: end for at, end in (await consumer.end_offsets(partitions)).items() if end}
-        consumer.assign(list(ends))
-        await consumer.seek_to_beginning()
-        read = []
-        while ends:
-            for at, records in (await consumer.getmany(timeout_ms=500)).items():
-                for record in records:
-                    headers = b" ".join(name.encode() + b" " + value for name, value in record.headers)
-                    read.append((at.topic, b" ".join((record.key or b"", headers, record.value or b""))))
-            for at in [each for each in ends if await consumer.position(each) >= ends[each]]:
-                del ends[at]
-                consumer.pause(at)
-        return read
-    finally:
-        await consumer.stop()
 
 
 def test_the_analysts_file_does_not_hold_it(city: City, confided: Confided, tmp_path: Path) -> None:
     """Nor does the file beside it; the request is there."""
-    for file in city.home.analytics.iterdir():
-        if file.is_file():
-            shutil.copy(file, tmp_path)
-    with duckdb.connect(str(tmp_path / "analytics.duckdb")) as connection:
-        tables = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-        assert {"event", "request"} <= set(tables)
-        rows = {name: str(connection.execute(f'SELECT * FROM "{name}"').fetchall()).encode() for name in tables}
-    assert not [name for name, raw in rows.items() if leaks(raw)]
-    assert str(confided.request).encode() in rows["request"]
+    assert not SEARCH.in_analysts_file(city, tmp_path)
+    assert str(confided.request).encode() in analysts_tables(city, tmp_path)["event"]
 
 
 def test_no_file_of_the_city_holds_it_but_the_letter(city: City, confided: Confided, tmp_path: Path) -> None:
     """Whatever lies on the disk is searched: logs, write-ahead logs, topics, objects, what was removed and is not yet gone."""
-    patterns = tmp_path / "patterns"
-    patterns.write_bytes(b"\n".join(HIDDEN))
-    search = ("grep", "-rlaF", "--exclude=*index", f"--file={patterns}", str(city.home.path))
-    searched = subprocess.run(search, check=False, capture_output=True, text=True, env={"LC_ALL": "C"})
-    assert {Path(line) for line in searched.stdout.splitlines()} == set(confided.letters), searched.stderr
+    assert SEARCH.in_files(city, tmp_path) == set(confided.letters)
 
 
 def test_logs_tell_of_the_calls_and_not_of_the_person(city: City, confided: Confided) -> None:
     """Trap T28: each call has its line, also one that was refused, and no line says what was in it."""
     lines = [line for log in sorted(city.home.log.glob("*.log*")) for line in log.read_bytes().splitlines()]
-    assert not [line for line in lines if leaks(line)]
+    assert not [line for line in lines if SEARCH.leaks(line)]
     calls = [json.loads(line) for line in lines if b"/requests" in line and line.startswith(b"{")]
     assert {201, 401, 422} <= {call.get("status") for call in calls}
     assert all(call["correlation"] for call in calls)

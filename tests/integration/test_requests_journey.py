@@ -19,6 +19,7 @@ from veche.demo.logs import SERVICES, end_offsets
 from veche.play.command import city_of, play_requests, pseudonyms, robots_of, speak
 from veche.play.generated import write_requests
 from veche.play.requests import Outcome
+from veche.play.temper import temper
 from veche.robot import Answer
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.kafka]
@@ -80,14 +81,36 @@ def test_every_row_came_to_the_end_its_file_tells(city: City, day: Day) -> None:
     assert [request for (request,) in city.rows("notification", waiting)] == left
 
 
+def test_rows_dispute_decline_and_bounce_as_their_numbers_tell(city: City, day: Day) -> None:
+    """Counted by SQL: facts of each kind, and in which round and by whom each of these requests was closed."""
+    done = [row for row in day.played.outcome.ids.values() if row.ending == "done"]
+    tempers = Counter(temper(row.number) for row in done)
+    disputing = sum(temper(row.number) == "disputes" and row.reporter.person != "none" for row in done)
+    assert min(tempers["declines"], tempers["bounces"], disputing) > 0
+    stored = by_type(city)
+    assert stored["dispatch.assignment-declined.v1"] == tempers["declines"] + 3 * tempers["bounces"]
+    assert stored["dispatch.committee-decided.v1"] == tempers["bounces"]
+    assert stored["request.completion-disputed.v1"] == stored["request.request-reopened.v1"] == disputing
+    by = "SELECT data ->> 'by', count(*) FROM event_log WHERE type = 'dispatch.request-assigned.v1' GROUP BY 1"
+    assigned = counted(city.rows("dispatch", by))
+    assert (assigned["committee"], assigned["reopening"]) == (tempers["bounces"], disputing)
+    report = reported(day.played, day.seconds, {})
+    assert (report.declined, report.bounced, report.reopened) == tuple(
+        stored[f"{name}.v1"]
+        for name in ("dispatch.assignment-declined", "dispatch.committee-decided", "request.request-reopened")
+    )
+    assert report.holder_minutes_sum_ok
+
+
 def test_who_can_be_told_was_told_and_nobody_else(city: City, day: Day) -> None:
-    """One letter a message, named by its id; nameless requests cause none."""
+    """One letter a message, named by its id; nameless requests cause none, a dispute two more: reopened, and proposed again."""
     sent = {str(stream) for (stream,) in city.rows("notification", SENT)}
     letters = {path.stem: path for path in city.home.outbox.rglob("*.eml")}
     assert set(letters) == sent
     named = [row for row in day.played.outcome.ids.values() if row.reporter.person != "none"]
     told = Counter({"done": 3, "withdrawn": 2, "not_responsible": 2, "open": 1})
-    assert len(sent) == sum(told[str(row.ending)] for row in named)
+    disputed = sum(row.ending == "done" and temper(row.number) == "disputes" for row in named)
+    assert len(sent) == sum(told[str(row.ending)] for row in named) + 2 * disputed > 0
     letter = email.message_from_bytes(next(iter(letters.values())).read_bytes())
     assert re.fullmatch(r"person-[0-9a-f-]{36}@person\.invalid", str(letter["To"]))
 

@@ -12,20 +12,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from local_stack.state import load_running
-from shared_events.ids import case_stream, discussion_stream, message_stream, request_stream, submission_stream, work_item_stream
 from veche import settings
 from veche.failure import CommandError
 from veche.play.command import robots_of, run
 from veche.robot import Robots
 from veche.slice import Shown, read_feed
 from veche.stack import told
+from veche.wording import sentence, words
 
 app = typer.Typer()
 
-REQUEST, DISPATCH, NOTIFICATION, DISCUSSION = "request-svc", "dispatch-svc", "notification-svc", "discussion-svc"
-TOLD_OF = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
-LOOKED_AT = ("dispatch.routing-failed.v1", "dispatch.deadline-breached.v1")
-MESSAGE_CHANNEL = "file"
+REQUEST, DISCUSSION = "request-svc", "discussion-svc"
+SERVICES = (REQUEST, "dispatch-svc", "notification-svc", DISCUSSION)
 LONGEST = 90
 """Characters of one value in a table; --json shows all."""
 
@@ -66,14 +64,11 @@ async def whole_history(robots: Robots, id_: str) -> list[Shown]:
     """
     auditor = robots.token("robot-auditor", "auditor")
     kind, uuid = await _resolve(robots, id_, auditor)
-    if kind in ("request", "case", ""):
-        events = await _request(robots, uuid, auditor)
-        if events or kind:
-            return _found(events)
-    if kind in ("discussion", ""):
-        return _found(await _discussion(robots, uuid, auditor))
-    service = NOTIFICATION if kind in ("message", "work-item") else DISCUSSION
-    return _found([event async for event in read_feed(robots, service, auditor, [f"{kind}-{uuid}"])])
+    if kind in ("request", "case", "discussion", ""):
+        return _found(await _journey(robots, uuid, auditor))
+    streams = [f"{kind}-{uuid}"]
+    heard = await asyncio.gather(*(_read(robots, service, auditor, streams) for service in SERVICES))
+    return _found(in_order([event for events in heard for event in events]))
 
 
 def in_order(events: Sequence[Shown]) -> list[Shown]:
@@ -104,32 +99,14 @@ async def _resolve(robots: Robots, id_: str, token: str) -> tuple[str, UUID]:
     raise NothingFoundError(f"{NothingFoundError.__doc__} ({id_})")
 
 
-async def _request(robots: Robots, request: UUID, token: str) -> list[Shown]:
-    own, case = await asyncio.gather(
-        _streams(robots, REQUEST, token, [request_stream(request)]),
-        _streams(robots, DISPATCH, token, [case_stream(request)]),
-    )
-    caused = [work_item_stream(event.id) for event in case if event.text("type") in LOOKED_AT]
-    caused += [message_stream(event.id, MESSAGE_CHANNEL) for event in own if event.text("type") in TOLD_OF]
-    followed = await _streams(robots, NOTIFICATION, token, caused) if caused else []
-    return in_order([*own, *case, *followed])
+async def _journey(robots: Robots, journey: UUID, token: str) -> list[Shown]:
+    """Gather whatever followed from a request or a discussion, in every service."""
+    heard = await asyncio.gather(*(_read(robots, service, token, (), journey) for service in SERVICES))
+    return in_order([event for events in heard for event in events])
 
 
-async def _discussion(robots: Robots, discussion: UUID, token: str) -> list[Shown]:
-    streams = [discussion_stream(discussion)]
-    cursor = ""
-    while True:
-        answer = await robots.get(DISCUSSION, f"/discussions/{discussion}/submissions?limit=200{cursor}", token)
-        items = answer.body.get("items", []) if answer.good else []
-        streams += [submission_stream(UUID(str(item["id"]))) for item in items] if isinstance(items, list) else []
-        if not answer.body.get("next"):
-            break
-        cursor = f"&cursor={answer.body['next']}"
-    return in_order(await _streams(robots, DISCUSSION, token, streams))
-
-
-async def _streams(robots: Robots, service: str, token: str, streams: list[str]) -> list[Shown]:
-    return [event async for event in read_feed(robots, service, token, streams)]
+async def _read(robots: Robots, service: str, token: str, streams: Sequence[str], journey: UUID | None = None) -> list[Shown]:
+    return [event async for event in read_feed(robots, service, token, streams, journey)]
 
 
 def _found(events: list[Shown]) -> list[Shown]:
@@ -139,7 +116,7 @@ def _found(events: list[Shown]) -> list[Shown]:
 
 
 def write(console: Console, events: Sequence[Shown]) -> None:
-    """Print each event as people read it: when, what, who and why in a line, what it says below."""
+    """Print each event as people read it: when, what in a sentence, who and why; its fields below."""
     known = {event.id: event for event in events}
     day = ""
     for event in events:
@@ -149,14 +126,10 @@ def write(console: Console, events: Sequence[Shown]) -> None:
             console.print(f"[bold]{day}[/bold] ({local:%Z})", highlight=False)
         cause = known.get(UUID(event.text("causationid")))
         why = f"because of: {words(cause.text('type'))}" if cause is not None else "asked for"
-        head = f"{local:%H:%M:%S}  [bold]{words(event.text('type'))}[/bold]  [dim]by {event.text('actor')}, {why}[/dim]"
+        said = escape(sentence(event.text("type"), event.data))
+        head = f"{local:%H:%M:%S}  [bold]{said}[/bold]  [dim]by {event.text('actor')}, {why}[/dim]"
         console.print(head, highlight=False, soft_wrap=True)
         console.print(f"          [dim]{escape(details(event))}[/dim]", highlight=False, soft_wrap=True)
-
-
-def words(type_: str) -> str:
-    """Read an event's type aloud: `request.request-submitted.v1` is `request submitted`."""
-    return type_.partition(".")[2].rpartition(".")[0].replace("-", " ")
 
 
 def details(event: Shown) -> str:

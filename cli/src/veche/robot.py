@@ -25,6 +25,7 @@ IN_FLIGHT = 64
 PATIENCE = 300.0
 """Seconds a robot goes on asking a service that does not answer."""
 LONGEST_PAUSE = 3.0
+FEED_PAGE = 1000
 
 Method = Literal["GET", "POST"]
 
@@ -138,12 +139,23 @@ class Robots:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def feed(
-        self, service: str, token: str, after: int = 0, subjects: tuple[str, ...] = (), *, wait: float = 10
+        self,
+        service: str,
+        token: str,
+        after: int = 0,
+        subjects: tuple[str, ...] = (),
+        *,
+        wait: float = 10,
+        gather: float = 0,
+        caught_up: asyncio.Event | None = None,
     ) -> AsyncIterator[tuple[int, Mapping[str, object]]]:
-        """Follow a service's feed for ever: (position, event document), in order; with `wait` 0, to its present end."""
+        """Follow a service's feed for ever: (position, event document), in order; with `wait` 0, to its present end.
+
+        At its end `caught_up` is set, and news gather for `gather` seconds before they are asked for.
+        """
         chosen = "".join(f"&subject={subject}" for subject in subjects)
         while True:
-            answer = await self.get(service, f"/feed?after={after}&limit=1000&wait={wait}{chosen}", token)
+            answer = await self.get(service, f"/feed?after={after}&limit={FEED_PAGE}&wait={wait}{chosen}", token)
             if not answer.good:
                 raise ServiceSilentError(f"{service} does not show its feed: {answer.why}")
             events = answer.body["events"]
@@ -155,6 +167,11 @@ class Robots:
             if wait == 0 and not events and position == after:
                 return
             after = position
+            if len(events) < FEED_PAGE:
+                if caught_up is not None:
+                    caught_up.set()
+                if gather:
+                    await asyncio.sleep(gather)
 
 
 @cache

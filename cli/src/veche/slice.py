@@ -50,8 +50,13 @@ class Shown:
         return data if isinstance(data, dict) else {}
 
 
-async def read_feed(robots: Robots, service: str, token: str, subjects: Sequence[str] = ()) -> AsyncIterator[Shown]:
-    """Read a service's feed from its beginning to its present end, of some streams or of all, in the order of positions."""
+async def read_feed(
+    robots: Robots, service: str, token: str, subjects: Sequence[str] = (), journey: UUID | None = None
+) -> AsyncIterator[Shown]:
+    """Read a service's feed from its beginning to its present end, of some streams or of all, in the order of positions.
+
+    Of a `journey`, a request's or discussion's uuid, whatever followed from it.
+    """
     if len(subjects) > MOST_SUBJECTS:
         found = [
             event
@@ -61,7 +66,7 @@ async def read_feed(robots: Robots, service: str, token: str, subjects: Sequence
         for event in sorted(found, key=lambda each: each.position):
             yield event
         return
-    chosen = "".join(f"&subject={subject}" for subject in subjects)
+    chosen = "".join(f"&subject={subject}" for subject in subjects) + (f"&correlation={journey}" if journey else "")
     after = 0
     while True:
         status, raw = await robots.raw("GET", service, f"/feed?after={after}&limit={PAGE}{chosen}", token)

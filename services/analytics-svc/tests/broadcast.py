@@ -12,7 +12,7 @@ from newsroom import as_messages
 from shared_chassis import kafka
 from shared_events.envelope import Received
 
-PATIENCE = 180.0
+PATIENCE = 90.0
 """Seconds after which what was waited for is taken for lost."""
 
 

@@ -13,20 +13,33 @@ from shared_chassis.mapper import to_document
 from shared_chassis.relay import Message, message
 from shared_events.discussion import QuestionSubmitted, RemarkSubmitted
 from shared_events.dispatch import (
+    AssignmentAccepted,
     CaseClosed,
     CaseOpened,
+    DeadlineBreached,
     Holder,
     HolderChanged,
     RequestAssigned,
     RoutingFailed,
     RoutingInputs,
+    Stage,
+    StageDeadlineSet,
+    TermStated,
     WorkReportedDone,
 )
 from shared_events.envelope import Envelope, Received, Recorded
 from shared_events.event import Event, topic_of
 from shared_events.ids import case_stream, message_stream, request_stream, submission_stream, work_item_stream
 from shared_events.notification import MessageSent, WorkItemOpened
-from shared_events.request import CompletionProposed, Location, RequestClosed, RequestRegistered, RequestSubmitted
+from shared_events.request import (
+    CompletionConfirmed,
+    CompletionProposed,
+    Location,
+    RatingAsked,
+    RequestClosed,
+    RequestRegistered,
+    RequestSubmitted,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -98,9 +111,28 @@ class Newsroom:
         holder = Holder.model_validate({"kind": kind, "organisation": organisation})
         return self.say(case_stream(request), HolderChanged(holder=holder, at=since), at=since)
 
-    def tell_person(self, cause: Received, channel: str = "file") -> Received:
-        """Let the person be told."""
-        request = cause.envelope.correlation
+    def set_clock(self, request: UUID, stage: Stage, starts_at: datetime, due: datetime, turn: int = 1) -> Received:
+        """Let a clock run; `turn` is the round."""
+        fact = StageDeadlineSet(
+            stage=stage,
+            round=turn,
+            starts_at=starts_at,
+            due=due,
+            term=TermStated(unit="working-minutes", amount=2),
+            policy_version="1",
+            calendar="kazan",
+            calendar_version="2026",
+        )
+        return self.say(case_stream(request), fact, at=starts_at)
+
+    def breach(self, request: UUID, stage: Stage, due: datetime, organisation: str | None, turn: int = 1) -> Received:
+        """Let a term pass while somebody holds the case: an organisation, or a dispatcher."""
+        holder = Holder(kind="organisation" if organisation else "dispatcher", organisation=organisation)
+        return self.say(case_stream(request), DeadlineBreached(stage=stage, round=turn, due=due, holder=holder), at=due)
+
+    def tell_person(self, cause: Received, channel: str = "file", about: UUID | None = None) -> Received:
+        """Let the person be told, of the request whose event it is or of another."""
+        request = about or cause.envelope.correlation
         fact = MessageSent.model_validate(
             {
                 "person": PERSON,
@@ -155,6 +187,9 @@ class Newsroom:
         registered = self.register(request, at=start + MINUTE)
         self.say(case, RequestAssigned(organisation=ORGANISATION, round=1, by="rule"), at=start + MINUTE, because=registered)
         self.hold(request, "organisation", start + MINUTE, ORGANISATION)
+        self.set_clock(request, "accept", start + MINUTE, start + 3 * MINUTE)
+        self.say(case, AssignmentAccepted(organisation=ORGANISATION, round=1), at=start + 2 * MINUTE)
+        self.set_clock(request, "finish", start + 2 * MINUTE, start + 5 * MINUTE)
         done = WorkReportedDone(organisation=ORGANISATION, round=1, evidence=())
         reported = self.say(case, done, at=start + 3 * MINUTE)
         proposed = self.say(
@@ -172,7 +207,11 @@ class Newsroom:
             because=reported,
         )
         self.hold(request, "resident", start + 4 * MINUTE)
+        self.say(request_stream(request), CompletionConfirmed(round=1), at=start + 6 * MINUTE)
         closed = self.say(request_stream(request), RequestClosed(outcome="done"), at=start + 6 * MINUTE)
+        if person is not None:
+            asked = RatingAsked(round=1, person=person, organisation=ORGANISATION)
+            self.say(request_stream(request), asked, at=start + 6 * MINUTE)
         self.say(case, CaseClosed(outcome="done", at=start + 6 * MINUTE), at=start + 6 * MINUTE, because=closed)
         if person is not None:
             for cause in (registered, proposed, closed):
@@ -216,13 +255,18 @@ def as_messages(events: Iterable[Received]) -> list[tuple[str, Message]]:
 
 
 def everything(file: FactFile) -> dict[str, list[Row]]:
-    """Give all facts in an order of their own, without when they were folded."""
+    """Give all facts in an order of their own, without when they were folded; whatever is drawn is drawn from them alone."""
+    return {"event": file.query("FROM heard(NULL) ORDER BY id")}
+
+
+def drawn(file: FactFile) -> dict[str, int]:
+    """Count what reports are drawn from."""
     return {
-        "event": file.query("SELECT * EXCLUDE (folded_at) FROM event ORDER BY id"),
-        "request": file.query("FROM request ORDER BY request"),
-        "holding": file.query("FROM holding ORDER BY case_id, version"),
-        "case_closing": file.query("FROM case_closing ORDER BY case_id"),
-        "submission": file.query("FROM submission ORDER BY submission"),
+        "request": len(file.query("FROM request_known(NULL)")),
+        "holder": len(file.query("FROM holder_interval(NULL)")),
+        "clock": len(file.query("FROM clock(NULL)")),
+        "rating": len(file.query("FROM rating_asked(NULL)")),
+        "submission": len(file.query("FROM submission_known(NULL)")),
     }
 
 

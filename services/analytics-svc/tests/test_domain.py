@@ -4,17 +4,15 @@ from collections.abc import Mapping
 
 import pytest
 
-from analytics_svc import domain
-from analytics_svc.api import WANTED
-from analytics_svc.domain import (
-    REPORT,
-    REPORTS,
+from analytics_svc.api.wanted import WANTED
+from analytics_svc.domain.refusal import (
     AlreadySavedError,
+    AnalyticsError,
     NamelessReportError,
     UnknownParameterError,
     UnknownReportError,
-    save,
 )
+from analytics_svc.domain.report import REPORT, REPORTS, save
 from shared_events.analytics import ReportSaved
 
 KEPT = ReportSaved(name="By district", report="requests", parameters={"dimensions": "district"})
@@ -58,7 +56,7 @@ def test_another_report_does_not_take_its_place() -> None:
     ],
 )
 def test_what_cannot_be_drawn_is_not_kept(
-    name: str, report: str, parameters: Mapping[str, str], refusal: type[domain.AnalyticsError]
+    name: str, report: str, parameters: Mapping[str, str], refusal: type[AnalyticsError]
 ) -> None:
     """Refused in words, with nothing stated."""
     with pytest.raises(refusal) as refused:
@@ -69,7 +67,7 @@ def test_what_cannot_be_drawn_is_not_kept(
 def test_the_rules_and_the_addresses_know_the_same_parameters() -> None:
     """What may be saved is what may be asked for; how much and in which form is not part of a report."""
     asked = {
-        report: {field.alias or name for name, field in model.model_fields.items()} - {"format", "limit"}
+        report: {field.alias or name for name, field in model.model_fields.items()} - {"format", "limit", "cursor"}
         for report, model in WANTED.items()
     }
     assert asked == {report: set(parameters) for report, parameters in REPORTS.items()}

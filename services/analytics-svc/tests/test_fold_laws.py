@@ -1,13 +1,20 @@
 """The law of the facts: the same events give the same facts, in whatever order, however often, in whatever batches."""
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from newsroom import NOON, PERSON, Newsroom, everything, heard, named, split
+from newsroom import NOON, PERSON, Newsroom, drawn, everything, heard, named, split
 
 from analytics_svc.facts.file import IN_MEMORY, FactFile, Row
+from shared_chassis.mapper import EventMapper
+from shared_events.catalogue import CATALOGUE
+from shared_events.dispatch import StageDeadlineSet, TermPolicyAdopted
 from shared_events.envelope import Received
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "events" / "tests" / "examples"
 
 
 def stories() -> list[Received]:
@@ -50,14 +57,27 @@ def test_order_repetition_and_batches_change_nothing(order: list[int], repeated:
     assert facts_of([list(batch) for batch in split(shuffled, sizes)]) == EXPECTED
 
 
-def test_every_event_is_a_row_and_what_it_is_about_another() -> None:
+def test_every_event_is_a_row_and_reports_are_drawn_from_them(facts: FactFile) -> None:
     """Nothing is left out: as many events as were said, and the facts of each kind."""
     assert len(EXPECTED["event"]) == len(STORIES)
-    assert {name: len(rows) for name, rows in EXPECTED.items() if name != "event"} == {
-        "request": 3,
-        "holding": 6,
-        "case_closing": 2,
-        "submission": 2,
-    }
-    assert {row["person_known"] for row in EXPECTED["request"]} == {True, False}
+    heard(facts, STORIES)
+    assert drawn(facts) == {"request": 3, "holder": 6, "clock": 4, "rating": 1, "submission": 2}
+    assert {row["person_known"] for row in EXPECTED["event"]} == {True, False, None}
     assert str(PERSON) not in str(EXPECTED)
+
+
+def test_every_type_of_the_catalogue_is_folded_in_the_shape_it_has_now(facts: FactFile) -> None:
+    """The golden example of every event ever released, read as a consumer reads it, gives a row with what is counted of it."""
+    mapper = EventMapper(CATALOGUE, "/tests")
+    examples = [Received(mapper.from_document(path.read_bytes()), 1) for path in sorted(EXAMPLES.glob("*.json"))]
+    assert {each.envelope.type for each in examples} == set(CATALOGUE)
+    heard(
+        facts,
+        [Received(replace(each.recorded, envelope=replace(each.envelope, id=named(each.envelope.type))), 1) for each in examples],
+    )
+    found = {str(row["type"]): row for row in facts.query("FROM heard(NULL)")}
+    assert set(found) == set(CATALOGUE)
+    (clock,) = (each.fact for each in examples if isinstance(each.fact, StageDeadlineSet))
+    row = found[StageDeadlineSet.TYPE]
+    assert (row["stage"], row["round"], row["at"], row["due"]) == (clock.stage, clock.round, clock.starts_at, clock.due)
+    assert found[TermPolicyAdopted.TYPE]["about"] is None

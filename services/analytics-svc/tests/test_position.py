@@ -48,7 +48,7 @@ def test_neither_is_there_when_one_fact_is_refused(positions: DuckPositions, fac
     stands = positions.load(HERE)
     room = Newsroom()
     room.submit(named("one"))
-    bad = Statement("INSERT INTO city SELECT unnest($a::INTEGER[]), NULL", {"fact": {"a": "no number"}})
+    bad = Statement("INSERT INTO city SELECT ($rows::JSON[])[1]->>'a', NULL", {"a": "no city"})
     with pytest.raises(psycopg.DataError):
         positions.commit([Step(HERE, stands, Position(1, 1, 1), [*statements(room), bad])])
     assert positions.load(HERE) == Position(0, 0, 2)

@@ -14,16 +14,18 @@ import tally_until_killed
 from broadcast import broadcast, launch, running, until
 from newsroom import Newsroom, heard, later, named, numbered
 
-from analytics_svc import streams
 from analytics_svc.facts.file import FactFile
 from analytics_svc.facts.position import DuckPositions
 from analytics_svc.reports.tally import Comparison, compare
-from analytics_svc.streams import Registration, Streams
+from analytics_svc.streams import processor as streams
+from analytics_svc.streams.processor import Registration, Streams
 from analytics_svc.worker import Tallies
 from shared_chassis import kafka
 from shared_events.envelope import Received
 
 PROGRAM = Path(tally_until_killed.__file__)
+
+CALM = tally_until_killed.CALM
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ async def test_the_tallies_equal_the_facts(facts: FactFile, hearing: Tallies, ka
     said = registrations(city, 600)
     heard(facts, said)
     await broadcast(kafka_bootstrap, said)
-    async with running(Streams(kafka_bootstrap).run, hearing.run):
+    async with running(Streams(kafka_bootstrap, CALM).run, hearing.run):
         await until(lambda: equal(facts, city))
     found = compared(facts, city)
     assert (found.tallies, found.facts, found.alarm) == (600, 600, False)
@@ -94,7 +96,7 @@ async def test_after_a_kill_the_tallies_catch_up(facts: FactFile, hearing: Talli
             killed.kill()
             killed.wait()
         assert compared(facts, city).difference > 0
-        async with running(Streams(kafka_bootstrap).run):
+        async with running(Streams(kafka_bootstrap, CALM).run):
             await until(lambda: equal(facts, city))
             await asyncio.sleep(2 * streams.TELL_EVERY)
     found = compared(facts, city)
@@ -119,12 +121,12 @@ async def test_what_was_counted_and_not_told_before_a_stop_is_told_after_it(
     with monkeypatch.context() as silence:
         silence.setattr(streams, "TELL_EVERY", 1000.0)
         silence.setattr(streams, "_counted", counting)
-        async with running(Streams(kafka_bootstrap).run):
+        async with running(Streams(kafka_bootstrap, CALM).run):
             await until(lambda: len(counted) == 20)
             await asyncio.sleep(3)
     counted.clear()
     monkeypatch.setattr(streams, "_counted", counting)
-    async with running(Streams(kafka_bootstrap).run, hearing.run):
+    async with running(Streams(kafka_bootstrap, CALM).run, hearing.run):
         await until(lambda: equal(facts, city))
     assert counted == []
 
@@ -147,7 +149,7 @@ async def test_an_event_whose_agent_raised_is_parked_with_the_reason_and_later_o
     monkeypatch.setattr(streams, "registration", reading)
     heard(facts, said)
     await broadcast(kafka_bootstrap, said)
-    async with running(Streams(kafka_bootstrap).run, hearing.run):
+    async with running(Streams(kafka_bootstrap, CALM).run, hearing.run):
         await until(lambda: compared(facts, city).tallies == 39)
         await until(lambda: _parked(facts, bad) != [])
     assert _parked(facts, bad) == [("request.events", bad.envelope.type, "RuntimeError: this one never")]
@@ -163,7 +165,7 @@ async def test_a_document_that_cannot_be_read_is_parked_by_either_agent(
     said = registrations(city, 10)
     heard(facts, said)
     key = f"request-{named(city)}"
-    async with running(Streams(kafka_bootstrap).run, hearing.run):
+    async with running(Streams(kafka_bootstrap, CALM).run, hearing.run):
         await broadcast(kafka_bootstrap, said[:10])
         producer = kafka.new_producer(kafka_bootstrap)
         await producer.start()
@@ -181,7 +183,7 @@ async def test_a_document_that_cannot_be_read_is_parked_by_either_agent(
 async def test_an_idle_processor_costs_next_to_nothing(kafka_bootstrap: str, city: str) -> None:
     """Under three hundredths of a core while nothing happens, and while others' events are passed over."""
     await broadcast(kafka_bootstrap, registrations(city, 1))
-    async with running(Streams(kafka_bootstrap).run):
+    async with running(Streams(kafka_bootstrap, CALM).run):
         await asyncio.sleep(20)
         began, cpu = monotonic(), process_time()
         await asyncio.sleep(10)

@@ -14,7 +14,7 @@ from discussion_svc.domain.refusal import (
     MediaTypeError,
     TextMissingError,
 )
-from discussion_svc.outbound import ObjectDamagedError, ObjectMissingError, ObjectStore
+from shared_chassis.object_store import ObjectDamagedError, ObjectMissingError, ObjectStore
 
 TEXT = "Проект планировки".encode()
 

@@ -12,12 +12,12 @@ import httpx
 import psycopg
 
 from discussion_svc.application import Context
-from discussion_svc.outbound import ObjectStore
 from discussion_svc.views import PROJECTION
 from discussion_svc.worker import TIMERS
 from shared_chassis.http import Actor, NotSignedIn, Verifier
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
+from shared_chassis.object_store import ObjectStore
 from shared_chassis.postgres import Database, ServiceDatabase
 from shared_chassis.recorder import Recorder
 from shared_chassis.store import Store

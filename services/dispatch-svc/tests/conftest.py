@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from dispatch_svc.api import ERRORS, router
+from dispatch_svc.api import ERRORS, ROUTERS
 from dispatch_svc.application import MAY, Context
 from shared_chassis.http import create_api
 from shared_chassis.postgres import ServiceDatabase, migrate
@@ -52,7 +52,7 @@ async def room(context: Context, clock: Clock) -> AsyncIterator[ControlRoom]:
     app = create_api(
         title="dispatch",
         service="dispatch",
-        routers=[router],
+        routers=ROUTERS,
         verifier=tokens,
         errors=ERRORS,
         context=context,

@@ -11,7 +11,7 @@ import httpx
 import psycopg
 
 from dispatch_svc.application import Context, adopt
-from dispatch_svc.views import PROJECTION
+from dispatch_svc.views import PROJECTION, TABLES
 from dispatch_svc.views.rulebook import Rulebooks
 from dispatch_svc.worker import REACTIONS, TIMERS
 from shared_chassis.http import Actor, NotSignedIn, Verifier
@@ -225,4 +225,12 @@ def submitted(service_type: str | None = "lift", district: str | None = "volga")
 
 def registered(service_type: str = "lift", district: str | None = "volga") -> RequestRegistered:
     """State a registration."""
-    return RequestRegistered(number="KZN-2026-0000001", city="kazan", service_type=service_type, district=district)
+    return RequestRegistered(number="KZN-2026-0000001", city="kazan", service_type=service_type, district=district, building="7")
+
+
+def views(context: Context) -> dict[str, list[str]]:
+    """Read every table that is rebuilt from the facts, each row as text, in a fixed order."""
+    return {
+        table: sorted(str(row["row"]) for row in context.database.query(f"SELECT to_jsonb(v)::text AS row FROM {table} v"))
+        for table in TABLES
+    }

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from control_room import LIFTS, PIPES, adopted, granting, open_context, pack, term
 from psycopg.rows import DictRow
 
-from dispatch_svc.application import Context, adopt
+from dispatch_svc.application import Context, adopt, mistakes
+from dispatch_svc.domain.responsibility import Territory
+from dispatch_svc.domain.rulebook import Route
 from dispatch_svc.views.rulebook import AGE
 from shared_chassis.postgres import ServiceDatabase
 from shared_city import City, load_cities, responsible
-from shared_events.dispatch import RoutingInputs
+from shared_events.dispatch import RoutingInputs, TermStated
 from shared_events.ids import derive, organisation_stream, responsibility_stream, sla_stream
 
 pytestmark = pytest.mark.postgres
@@ -50,15 +52,16 @@ def test_a_pack_is_adopted_once_however_often_and_wherever_a_process_starts(empt
     second = adopted(empty_database, pack())
     with running(first, second):
         assert [fact["type"] for fact in facts] == [
+            "dispatch.calendar-adopted.v1",
             *["dispatch.organisation-registered.v1"] * 2,
             "dispatch.term-policy-adopted.v1",
             *["dispatch.responsibility-granted.v1"] * 3,
         ]
         assert stored(second) == facts
         lifts = organisation_stream("kazan", "lifts")
-        assert (facts[0]["stream_id"], facts[0]["actor"]) == (lifts, "service:dispatch-svc")
+        assert (facts[1]["stream_id"], facts[1]["actor"]) == (lifts, "service:dispatch-svc")
         command = derive("kazan", pack().pack_version, lifts)
-        assert facts[0]["event_id"] == str(derive(command, 0))
+        assert facts[1]["event_id"] == str(derive(command, 0))
         assert second.rulebooks.latest() == first.rulebooks.latest()
 
 
@@ -73,12 +76,12 @@ def test_a_start_that_was_cut_short_is_finished_by_the_next_one(
 
     with running(context):
         with monkeypatch.context() as patch:
-            patch.setattr("dispatch_svc.application._adopt_responsibilities", crash)
+            patch.setattr("dispatch_svc.application.adoption._adopt_responsibilities", crash)
             with pytest.raises(KeyboardInterrupt):
                 adopt(context)
-        assert len(stored(context)) == 3
+        assert len(stored(context)) == 4
         adopt(context)
-        assert len(stored(context)) == 6
+        assert len(stored(context)) == 7
 
 
 def test_a_changed_pack_states_what_changed_and_nothing_else(empty_database: ServiceDatabase) -> None:
@@ -157,19 +160,106 @@ def monitored(context: Context) -> Iterator[list[str]]:
         yield queries
 
 
-def test_a_policy_whose_calendar_this_process_does_not_have_is_not_used(empty_database: ServiceDatabase) -> None:
-    """In a rolling update an old process goes on with the policy it can count by."""
-    newer_calendar = {
-        **pack().model_dump(mode="json")["terms"],
-        "version": "terms-2",
-        "calendar": {"id": "round-the-clock", "version": "2", "timezone": "Europe/Moscow"},
-    }
-    old = adopted(empty_database, pack())
-    new = adopted(empty_database, pack("2", terms=newer_calendar))
+def test_every_version_of_a_calendar_is_kept_and_clocks_find_the_one_they_began_with(empty_database: ServiceDatabase) -> None:
+    """Also in a process whose own pack has another version: what is pinned is counted by for good."""
+    old = adopted(empty_database, pack(terms=terms_by("1", [])))
+    new = adopted(empty_database, pack("2", terms=terms_by("2", ["2026-01-09"])))
     old.rulebooks.forget()
     with running(old, new):
-        assert old.rulebooks.latest().policies["kazan"].version == "terms-1"
-        assert new.rulebooks.latest().policies["kazan"].version == "terms-2"
+        for rules in (old.rulebooks.latest(), new.rulebooks.latest()):
+            first = rules.pinned_calendar("kazan", "office", "1")
+            second = rules.pinned_calendar("kazan", "office", "2")
+            assert first is not None
+            assert second is not None
+            assert (first.is_working_day(date(2026, 1, 9)), second.is_working_day(date(2026, 1, 9))) == (True, False)
+            assert rules.policies["kazan"].calendar == second
+            former = rules.policy("kazan", "terms-1")
+            assert former is not None
+            assert former.calendar == first
+
+
+def test_a_calendar_that_changed_without_a_new_version_stays_what_it_was(empty_database: ServiceDatabase) -> None:
+    """The pack is adopted all the same; clocks were counted by the old one."""
+    first = adopted(empty_database, pack(terms=terms_by("1", [])))
+    second = adopted(empty_database, pack("2", terms=terms_by("1", ["2026-01-09"])))
+    with running(first, second):
+        calendar = second.rulebooks.latest().pinned_calendar("kazan", "office", "1")
+        assert calendar is not None
+        assert calendar.is_working_day(date(2026, 1, 9))
+        assert [fact["type"] for fact in stored(second)].count("dispatch.calendar-adopted.v1") == 1
+
+
+def test_a_policy_says_everything_its_pack_does(empty_database: ServiceDatabase) -> None:
+    """Units, windows, warning, ladder, pauses and how often a request may be declined."""
+    says = {
+        **terms_by("1", []),
+        "stages": {
+            "accept": {"unit": "windowed-minutes", "minutes": 120, "opens": "08:00", "closes": "23:00"},
+            "finish": {"unit": "working-days", "days": 3},
+            "silent_consent": term(60),
+        },
+        "warn_percent": 80,
+        "ladder": [{"after_minutes": 0, "to": "dispatcher"}, {"after_minutes": 60, "to": "supervisor"}],
+        "statutory_pauses": ["information_requested"],
+        "most_declines": 5,
+    }
+    context = adopted(empty_database, pack(terms=says))
+    with running(context):
+        policy = context.rulebooks.latest().policies["kazan"]
+        assert policy.term_for("lift", "accept") == TermStated(unit="windowed-minutes", amount=120, opens="08:00", closes="23:00")
+        assert policy.term_for("lift", "finish") == TermStated(unit="working-days", amount=3)
+        assert set(policy.terms["*"]) == {"accept", "finish"}
+        assert (policy.warn_percent, policy.most_declines) == (80, 5)
+        assert policy.statutory_pauses == ("information_requested",)
+        assert [(rung.after_minutes, rung.to) for rung in policy.ladder] == [(0, "dispatcher"), (60, "supervisor")]
+
+
+def test_a_packs_overrides_and_buildings_route_and_the_organisations_own_calendar_counts(empty_database: ServiceDatabase) -> None:
+    """Overrides first, then the building's own responsibility."""
+    says = {
+        "buildings": [{"code": "7", "address": "Bauman 7", "suburb": "Centre", "district": "kirov"}],
+        "routing": [{"id": "centre", "when": 'suburb = "Centre" and hour < 24', "organisation": "pipes", "note": "Old houses"}],
+        "responsibilities": [granting("lifts", "lift"), {**granting("pipes", "pipe"), "building": "7"}],
+        "calendars": [{"id": "day-shift", "version": "1", "timezone": "Europe/Moscow"}],
+        "organisations": [
+            {"slug": "lifts", "name": "Lifts", "kind": "contractor", "calendar": "day-shift"},
+            {"slug": "pipes", "name": "Pipes", "kind": "supplier"},
+        ],
+    }
+    context = adopted(empty_database, pack(**says))
+    without = adopted(empty_database, pack("2", **{**says, "routing": []}))
+    context.rulebooks.forget()
+    with running(context, without):
+        rules = without.rulebooks.latest()
+        inputs = RoutingInputs(city="kazan", service_type="pipe", district="kirov", building="7", at=datetime.now(tz=UTC))
+        assert rules.route(inputs) == Route(PIPES, Territory("kazan", "pipe", None, "7").stream_id, 1)
+        assert rules.overrides["kazan"].version == 2
+        own = rules.calendar_of("kazan", LIFTS)
+        assert own is not None
+        assert own.id == "day-shift"
+        assert rules.calendar_of("kazan", PIPES) is None
+        types = [fact["data"]["rules"] for fact in stored(without) if fact["type"] == "dispatch.routing-rules-activated.v1"]
+        assert [len(each) for each in types] == [1, 0]
+
+
+def test_a_pack_whose_overrides_cannot_be_read_is_told_before_anything_starts() -> None:
+    """By city, rule and column."""
+    wrong = pack(routing=[{"id": "typo", "when": "huor < 6", "organisation": "pipes", "note": "n"}])
+    assert mistakes([pack()]) == []
+    (told,) = mistakes([wrong])
+    assert told.startswith("kazan/routing.yaml: A routing rule cannot be activated. rule 'typo', column 1: there is no 'huor'")
+
+
+def terms_by(version: str, days_off: list[str]) -> dict[str, object]:
+    """Write terms counted by a version of an office's calendar."""
+    week = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+    days = {day: {"hours": []} for day in days_off}
+    return {
+        "version": f"terms-{version}",
+        "calendar": {"id": "office", "version": version, "timezone": "Europe/Moscow", "week": week, "days": days},
+        "stages": {"accept": term(5), "finish": term(6), "silent_consent": term(7)},
+        "by_service_type": {},
+    }
 
 
 def test_the_real_packs_are_adopted_and_route_as_they_say(empty_database: ServiceDatabase) -> None:

@@ -6,9 +6,6 @@ from uuid import UUID
 import pytest
 from control_room import DISPATCHER, LIFTS, MINUTE, PIPES, ControlRoom
 
-from dispatch_svc.views import PROJECTION, TABLES
-from shared_chassis.postgres import ServiceDatabase
-from shared_chassis.view import rebuild
 from shared_events.dispatch import DeadlineBreached, StageDeadlineSet
 from shared_events.ids import case_stream
 from shared_events.request import RequestClosed
@@ -102,36 +99,3 @@ async def test_every_stage_has_a_clock_and_reassignment_a_new_one(room: ControlR
     assert [stage for stage, _ in breaches(room, request)] == ["accept", "accept", "finish"]
     holders = [fact.holder.organisation for fact in room.facts(request) if isinstance(fact, DeadlineBreached)]
     assert holders == [LIFTS, PIPES, LIFTS]
-
-
-VIEWS = {
-    "organisation": "SELECT to_jsonb(v) AS row FROM organisation v ORDER BY 1",
-    "responsibility": "SELECT to_jsonb(v) AS row FROM responsibility v ORDER BY 1",
-    "term_policy": "SELECT to_jsonb(v) AS row FROM term_policy v ORDER BY 1",
-    "cases": "SELECT to_jsonb(v) AS row FROM cases v ORDER BY 1",
-    "holder_interval": "SELECT to_jsonb(v) AS row FROM holder_interval v ORDER BY 1",
-    "stage_clock": "SELECT to_jsonb(v) AS row FROM stage_clock v ORDER BY 1",
-}
-
-
-async def test_views_rebuilt_from_the_facts_are_what_they_were_and_applied_twice_too(
-    room: ControlRoom, dispatch_database: ServiceDatabase
-) -> None:
-    """Every kind of case, also one whose end was heard."""
-    first, second = room.submit(), room.submit("other")
-    room.clock.put_forward(40 * MINUTE)
-    room.fire_due()
-    await room.post(first, "assignment", DISPATCHER, {"organisation": PIPES})
-    room.hear(second, RequestClosed(outcome="refused"))
-    assert set(VIEWS) == set(TABLES)
-    database = room.context.database
-    live = {table: database.query(query) for table, query in VIEWS.items()}
-    for request in (first, second):
-        for recorded in room.context.store.events(case_stream(request)):
-            statement = PROJECTION[type(recorded.fact)](recorded)
-            database.execute(statement.sql, statement.params)
-            database.execute(statement.sql, statement.params)
-    assert {table: database.query(query) for table, query in VIEWS.items()} == live
-    rebuild(dispatch_database, room.context.store.mapper, PROJECTION, TABLES)
-    assert {table: database.query(query) for table, query in VIEWS.items()} == live
-    assert all(live.values())

@@ -11,8 +11,10 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 from notification_svc import views, worker
-from notification_svc.application import Context
-from notification_svc.outbound import Outbox, Texts
+from notification_svc.application.context import Context
+from notification_svc.outbound.letter import Outbox
+from notification_svc.outbound.text import Texts
+from notification_svc.outbound.webhook import Programs
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
 from shared_chassis.postgres import Database, ServiceDatabase, migrate, role_password, role_url
@@ -21,21 +23,46 @@ from shared_chassis.store import Store
 from shared_city import City, ServiceType
 from shared_events.catalogue import CATALOGUE
 from shared_events.dispatch import (
+    AssignmentAccepted,
+    AssignmentDeclined,
     CaseClosed,
     DeadlineBreached,
     Holder,
+    IncidentDeclared,
+    IncidentDismissed,
+    IncidentProlonged,
+    IncidentScope,
+    IncidentSuggested,
     RequestAssigned,
+    RequestEscalated,
+    RequestLinkedToIncident,
+    RequestUnlinkedFromIncident,
     RoutingFailed,
     RoutingInputs,
     WorkReportedDone,
+    WorkReturned,
 )
 from shared_events.envelope import Envelope, Received, Recorded
 from shared_events.event import Event
-from shared_events.ids import case_stream, derive, request_stream
+from shared_events.ids import case_stream, derive, incident_stream, request_stream
 from shared_events.personal import Sealed
-from shared_events.request import CompletionProposed, Location, RequestClosed, RequestRegistered, RequestSubmitted
+from shared_events.request import (
+    CompletionDisputed,
+    CompletionProposed,
+    InformationReceived,
+    InformationRequested,
+    Location,
+    Outcome,
+    RequestClosed,
+    RequestLinkedAsDuplicate,
+    RequestRegistered,
+    RequestReopened,
+    RequestSubmitted,
+)
 
 SECRET = "only-for-tests"
+CITY_SECRET = b"s" * 32
+ROADS, WATER = "organisation-kazan-roads", "organisation-kazan-water"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 KAZAN = City(
@@ -96,8 +123,10 @@ def open_context(service: ServiceDatabase, outbox: Path, pool_size: int = 8) -> 
         cities=CITIES,
         texts=Texts(),
         outbox=Outbox(outbox),
+        programs=Programs(private_too=True, seconds=1),
         lease=timedelta(minutes=15),
         mail_domain="kazan.invalid",
+        secret=CITY_SECRET,
     )
 
 
@@ -111,9 +140,9 @@ def hear(context: Context, received: Received) -> None:
         context.database.execute(statement.sql, statement.params)
 
 
-def said(stream_id: str, version: int, fact: Event, at: datetime = NOON) -> Received:
+def said(stream_id: str, version: int, fact: Event, at: datetime = NOON, subject: UUID | None = None) -> Received:
     """State a fact as another service published it; the same place in a stream is the same event."""
-    request = UUID(stream_id[-36:])
+    correlation = subject or UUID(stream_id[-36:])
     envelope = Envelope(
         derive(stream_id, version),
         "/elsewhere",
@@ -121,7 +150,7 @@ def said(stream_id: str, version: int, fact: Event, at: datetime = NOON) -> Rece
         at,
         at,
         "service:elsewhere",
-        request,
+        correlation,
         derive(stream_id, version, "why"),
     )
     return Received(Recorded(stream_id, version, envelope, fact), version)
@@ -132,7 +161,7 @@ def submitted(request: UUID, person: UUID | None, language: str = "tt", email: S
     fact = RequestSubmitted(
         city=more.get("city", "kazan"),
         channel="web",
-        service_type=more.get("service_type", "pothole"),
+        service_type=None if more.get("service_type") == "" else more.get("service_type", "pothole"),
         location=Location(district=more.get("district", "vakhitovsky")),
         person=person,
         language=language,
@@ -156,7 +185,7 @@ def completion_proposed(request: UUID) -> Received:
     """State that the resident is asked, for a day."""
     fact = CompletionProposed(
         round=1,
-        organisation="organisation-kazan-roads",
+        organisation=ROADS,
         evidence=(),
         consent_due=NOON + timedelta(days=1),
         policy_version="1",
@@ -166,9 +195,116 @@ def completion_proposed(request: UUID) -> Received:
     return said(request_stream(request), 3, fact)
 
 
-def closed(request: UUID) -> Received:
+def closed(request: UUID, outcome: Outcome = "done", version: int = 4) -> Received:
     """State that it is over."""
-    return said(request_stream(request), 4, RequestClosed(outcome="done"))
+    return said(request_stream(request), version, RequestClosed(outcome=outcome))
+
+
+def asked(request: UUID, person: UUID, question: Sealed | None = None, version: int = 5) -> Received:
+    """State that the resident is asked for what is missing."""
+    fact = InformationRequested(
+        number=1,
+        person=person,
+        question=question,
+        by="organisation",
+        until=NOON + timedelta(days=2),
+        policy_version="1",
+        calendar="kazan",
+        calendar_version="1",
+    )
+    return said(request_stream(request), version, fact)
+
+
+def answered(request: UUID, person: UUID, answer: Sealed | None = None, version: int = 6) -> Received:
+    """State that the resident answered."""
+    return said(request_stream(request), version, InformationReceived(number=1, person=person, answer=answer))
+
+
+def disputed(request: UUID, person: UUID, reason: Sealed | None = None, version: int = 7) -> Received:
+    """State that the resident says that the work is not done."""
+    return said(request_stream(request), version, CompletionDisputed(round=1, person=person, reason=reason))
+
+
+def reopened(request: UUID, version: int = 8) -> Received:
+    """State that the request is worked on again."""
+    return said(request_stream(request), version, RequestReopened(round=2, because="disputed"))
+
+
+def linked(request: UUID, of: UUID, version: int = 3) -> Received:
+    """State that the same was asked before."""
+    return said(request_stream(request), version, RequestLinkedAsDuplicate(of=of))
+
+
+def declined(request: UUID, version: int = 4) -> Received:
+    """State that the organisation says the work is not its own."""
+    fact = AssignmentDeclined(organisation=ROADS, round=1, number=1, reason="not_our_work", note="a private road", proposes=None)
+    return said(case_stream(request), version, fact)
+
+
+def returned(request: UUID, version: int = 4) -> Received:
+    """State that the organisation gives the work back."""
+    fact = WorkReturned(organisation=ROADS, round=1, reason="not_equipped", note="no crane", proposes=WATER)
+    return said(case_stream(request), version, fact)
+
+
+def accepted(request: UUID, version: int = 4, organisation: str = ROADS) -> Received:
+    """State that the organisation takes the work."""
+    return said(case_stream(request), version, AssignmentAccepted(organisation=organisation, round=1))
+
+
+def escalated(request: UUID, version: int = 5) -> Received:
+    """State that a breach still stands."""
+    holder = Holder(kind="organisation", organisation=ROADS)
+    fact = RequestEscalated(level=1, to="dispatcher", stage="accept", round=1, due=NOON, holder=holder)
+    return said(case_stream(request), version, fact)
+
+
+def linked_to(request: UUID, incident: UUID, version: int = 9, at: datetime = NOON) -> Received:
+    """State that an incident explains the request."""
+    fact = RequestLinkedToIncident(incident=incident, by="scope", expected_end=NOON + timedelta(hours=5))
+    return said(case_stream(request), version, fact, at)
+
+
+def unlinked_from(request: UUID, incident: UUID, version: int = 10, at: datetime = NOON) -> Received:
+    """State that it does not after all."""
+    return said(case_stream(request), version, RequestUnlinkedFromIncident(incident=incident, reason="another street"), at)
+
+
+def suggested(incident: UUID) -> Received:
+    """State that far more requests came than usual."""
+    fact = IncidentSuggested(
+        city="kazan",
+        service_type="burst-pipe",
+        district="vakhitovsky",
+        window_start=NOON - timedelta(minutes=30),
+        window_end=NOON,
+        count=40,
+        average=2.5,
+    )
+    return said(incident_stream(incident), 1, fact)
+
+
+def declared(incident: UUID, version: int = 2) -> Received:
+    """State that a mass outage is known."""
+    fact = IncidentDeclared(
+        city="kazan",
+        names={"ru": "Авария на водоводе", "tt": "Су үткәргечтә авария"},
+        scope=IncidentScope(service_types=("burst-pipe",)),
+        organisation=WATER,
+        began_at=NOON,
+        expected_end=NOON + timedelta(hours=5),
+    )
+    return said(incident_stream(incident), version, fact)
+
+
+def dismissed(incident: UUID, version: int = 2) -> Received:
+    """State that what was suggested is none."""
+    return said(incident_stream(incident), version, IncidentDismissed(reason="a test"))
+
+
+def prolonged(incident: UUID, version: int = 3, at: datetime = NOON) -> Received:
+    """State that it lasts longer."""
+    return said(incident_stream(incident), version, IncidentProlonged(expected_end=NOON + timedelta(hours=9), reason="frost"), at)
 
 
 def routing_failed(request: UUID, version: int = 2, service_type: str = "pothole") -> Received:
@@ -177,21 +313,21 @@ def routing_failed(request: UUID, version: int = 2, service_type: str = "pothole
     return said(case_stream(request), version, RoutingFailed(reason="nobody_responsible", inputs=inputs))
 
 
-def assigned(request: UUID, version: int = 3) -> Received:
+def assigned(request: UUID, version: int = 3, organisation: str = ROADS) -> Received:
     """State that a dispatcher found somebody."""
-    fact = RequestAssigned(organisation="organisation-kazan-roads", round=1, by="dispatcher")
+    fact = RequestAssigned(organisation=organisation, round=1, by="dispatcher")
     return said(case_stream(request), version, fact)
 
 
 def breached(request: UUID, version: int = 4) -> Received:
     """State that a term has passed."""
-    holder = Holder(kind="organisation", organisation="organisation-kazan-roads")
+    holder = Holder(kind="organisation", organisation=ROADS)
     return said(case_stream(request), version, DeadlineBreached(stage="accept", round=1, due=NOON, holder=holder))
 
 
 def reported_done(request: UUID, version: int = 5) -> Received:
     """State that the work is done."""
-    fact = WorkReportedDone(organisation="organisation-kazan-roads", round=1, evidence=())
+    fact = WorkReportedDone(organisation=ROADS, round=1, evidence=())
     return said(case_stream(request), version, fact)
 
 

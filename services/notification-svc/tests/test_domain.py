@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 
-from notification_svc import domain
-from notification_svc.domain import MESSAGE, WORK_ITEM, Message, Telling, WorkItem
+from notification_svc.domain import message as telling
+from notification_svc.domain import work_item as domain
+from notification_svc.domain.message import MESSAGE, Message, Telling
+from notification_svc.domain.work_item import KIND_POINTS, WORK_ITEM, WorkItem
 from shared_chassis.stream import Cancel, Set
 from shared_events.event import Event
 from shared_events.notification import (
@@ -182,13 +185,17 @@ def test_completing_an_unknown_item_is_refused() -> None:
 
 
 def test_the_lease_has_one_timer() -> None:
-    """Set by a claim, moved by the next one, cancelled when the item is no longer held."""
+    """Set by a claim, moved by the next one, cancelled when the item is no longer held; what nobody held has none."""
     claims = [claimed_by(ANNA)]
     assert WORK_ITEM.timers(item_after(OPENED, *claims), claims) == [Set("lease", "lease", NOON + LEASE)]
     taken_over = [WorkItemReleased(agent=ANNA, reason="lease_expired"), claimed_by(BORIS, NOON + LEASE)]
     assert WORK_ITEM.timers(item_after(OPENED, *claims, *taken_over), taken_over) == [Set("lease", "lease", NOON + LEASE * 2)]
     assert WORK_ITEM.timers(item_after(OPENED, *claims, COMPLETED), [COMPLETED]) == [Cancel("lease", "lease")]
     assert WORK_ITEM.timers(item_after(OPENED), [OPENED]) == []
+    assert WORK_ITEM.timers(item_after(OPENED, COMPLETED), [COMPLETED]) == []
+    put_off = deferred_until(NOON + LEASE)
+    assert WORK_ITEM.timers(item_after(OPENED, *claims, put_off), [put_off]) == [Cancel("lease", "lease")]
+    assert WORK_ITEM.timers(item_after(OPENED, *claims, put_off, COMPLETED), [COMPLETED]) == []
 
 
 def test_urgency_is_kind_emergency_and_overdue() -> None:
@@ -199,8 +206,16 @@ def test_urgency_is_kind_emergency_and_overdue() -> None:
     assert domain.priority("deadline_breach", emergency=False, due=NOON + LEASE, now=NOON) == 60
 
 
+def test_every_kind_has_its_urgency() -> None:
+    """None is missing; what many wait for comes first, what can be sent again last."""
+    assert set(KIND_POINTS) == set(get_args(WorkItemKind))
+    urgency = sorted(KIND_POINTS, key=lambda kind: -KIND_POINTS[kind])
+    assert (urgency[0], urgency[1], urgency[-1]) == ("incident", "escalation", "failed_delivery")
+    assert KIND_POINTS["decline"] == KIND_POINTS["unrouted_request"] > KIND_POINTS["dispute"] > KIND_POINTS["deadline_breach"]
+
+
 @for_any(
-    kind=st.sampled_from(["unrouted_request", "deadline_breach"]),
+    kind=st.sampled_from(get_args(WorkItemKind)),
     emergency=st.booleans(),
     due=st.none() | st.integers(-300, 300),
     waited=st.integers(0, 10_000),
@@ -216,7 +231,7 @@ def test_the_explanation_sums_to_the_priority(kind: WorkItemKind, *, emergency: 
 
 def test_a_person_is_told_once() -> None:
     """A repeated sending states nothing new; a message given up may still arrive after all."""
-    sent = domain.tell(Message(), TELLING, "tt")
+    sent = telling.tell(Message(), TELLING, "tt")
     assert sent == [
         MessageSent(
             person=TELLING.person,
@@ -230,13 +245,13 @@ def test_a_person_is_told_once() -> None:
             cause_type="request.request-registered.v1",
         )
     ]
-    assert domain.tell(MESSAGE.evolve(Message(), sent[0]), TELLING, "tt") == []
-    assert domain.give_up(MESSAGE.evolve(Message(), sent[0]), TELLING, 5, "disk full") == []
+    assert telling.tell(MESSAGE.evolve(Message(), sent[0]), TELLING, "tt") == []
+    assert telling.give_up(MESSAGE.evolve(Message(), sent[0]), TELLING, 5, "disk full") == []
 
 
 def test_a_message_is_given_up_once() -> None:
     """Giving up is a fact with the number of attempts and the reason."""
-    failed = domain.give_up(Message(), TELLING, 5, "disk full")
+    failed = telling.give_up(Message(), TELLING, 5, "disk full")
     assert [type(fact) for fact in failed] == [MessageFailed]
-    assert domain.give_up(MESSAGE.evolve(Message(), failed[0]), TELLING, 6, "disk full") == []
-    assert [type(fact) for fact in domain.tell(MESSAGE.evolve(Message(), failed[0]), TELLING, "tt")] == [MessageSent]
+    assert telling.give_up(MESSAGE.evolve(Message(), failed[0]), TELLING, 6, "disk full") == []
+    assert [type(fact) for fact in telling.tell(MESSAGE.evolve(Message(), failed[0]), TELLING, "tt")] == [MessageSent]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
@@ -12,13 +13,15 @@ import city_of_tests as city
 import psycopg
 import pytest
 
-from notification_svc import application, views, worker
-from notification_svc.application import Context
+from notification_svc import views, worker
+from notification_svc.application import message as application
+from notification_svc.application.context import Context
 from notification_svc.views.request_card import AddressedNotice
+from shared_chassis.consumer import Early
 from shared_chassis.http import Actor, Forbidden
 from shared_chassis.keyring import Keyring
 from shared_chassis.sender import Sender
-from shared_events.ids import message_stream
+from shared_events.ids import message_stream, uuid_of
 from shared_events.notification import MessageFailed, MessageSent
 
 pytestmark = pytest.mark.postgres
@@ -216,3 +219,151 @@ def wait_until_reported(context: Context) -> None:
     while context.database.query("SELECT 1 FROM delivery WHERE reported_at IS NULL LIMIT 1"):
         assert time.monotonic() < deadline, "a delivery does not come to its end"
         time.sleep(0.02)
+
+
+def body_of(context: Context, notice: AddressedNotice) -> str:
+    """Send a message and read its text in one line."""
+    tell(context, notice)
+    return " ".join(context.outbox.path_of(notice.message).read_text().split())
+
+
+def by_template(context: Context) -> dict[tuple[UUID, str], AddressedNotice]:
+    """List what is to be sent, by person and template."""
+    return {(notice.person, notice.template): notice for notice in due(context)}
+
+
+def test_a_question_is_opened_for_the_letter_alone(context: Context) -> None:
+    """The person reads it; no table does, and once the person is erased nobody does."""
+    request, person, question = uuid4(), uuid4(), "Which of the two doors is it?"
+    event = city.asked(request, person).envelope.id
+    sealed = context.keyring.seal(person, event, "question", question)
+    for _ in range(2):
+        for fact in (
+            city.submitted(request, person, language="en"),
+            city.registered(request),
+            city.asked(request, person, sealed),
+        ):
+            city.hear(context, fact)
+    assert len(due(context)) == 2
+    assert question in body_of(context, by_template(context)[person, "information_requested"])
+    for table in ("delivery", "request_card", "message", "stored_events"):
+        assert not any(question in row["row"] for row in context.database.query(f"SELECT t::text AS row FROM {table} t"))
+
+
+def test_both_reporters_are_told_of_a_duplicate(context: Context) -> None:
+    """Each in their own words and with the other's number; the later one is not told again that it is closed."""
+    earlier, later, first, second = uuid4(), uuid4(), uuid4(), uuid4()
+    for fact in (
+        city.submitted(earlier, first, language="en"),
+        city.registered(earlier),
+        city.submitted(later, second, language="en"),
+    ):
+        city.hear(context, fact)
+    for _ in range(2):
+        city.hear(context, city.linked(later, earlier))
+        city.hear(context, city.closed(later, "duplicate"))
+    notices = by_template(context)
+    assert set(notices) == {(first, "request_registered"), (first, "duplicate_linked"), (second, "duplicate_linked")}
+    cause = city.linked(later, earlier).envelope.id
+    own, original = notices[second, "duplicate_linked"], notices[first, "duplicate_linked"]
+    assert own.message == uuid_of(message_stream(cause, "file")) != original.message
+    assert (own.request, original.request) == (later, earlier)
+    assert "had been reported before, in request KZN-2026-0000001" in body_of(context, own)
+    assert "somebody else has reported the same as you did in request KZN-2026-0000001" in body_of(context, original)
+    (sent,) = context.store.events(f"message-{original.message}")
+    assert isinstance(sent.fact, MessageSent)
+    assert (sent.fact.person, sent.fact.request, sent.fact.cause) == (first, earlier, cause)
+
+
+def test_a_link_to_what_is_not_known_here_waits_for_it(context: Context) -> None:
+    """Nobody is forgotten because topics are not ordered against each other."""
+    request, other, incident = uuid4(), uuid4(), uuid4()
+    with pytest.raises(Early, match=f"request-{request}"):
+        city.hear(context, city.linked_to(request, incident))
+    city.hear(context, city.submitted(request, uuid4()))
+    with pytest.raises(Early, match=f"request-{other}"):
+        city.hear(context, city.linked(request, other))
+    assert due(context) == []
+    city.hear(context, city.linked_to(request, incident))
+    assert [notice.template for notice in due(context)] == ["incident_linked"]
+
+
+def test_a_reopened_request_and_its_end_are_told(context: Context) -> None:
+    """Reopened in words that say why; closed as done with the question how it was."""
+    request, person = uuid4(), uuid4()
+    for fact in (
+        city.submitted(request, person, language="en"),
+        city.registered(request),
+        city.reopened(request),
+        city.closed(request),
+    ):
+        city.hear(context, fact)
+    notices = by_template(context)
+    assert "You told us that the work is not done." in body_of(context, notices[person, "request_reopened"])
+    assert "Please rate it from 1 (bad) to 5 (good)" in body_of(context, notices[person, "request_closed"])
+
+
+async def test_everybody_an_incident_concerns_is_told_of_it_and_of_its_new_end(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linked before or after the prolongation arrived, each once; who was linked later or no longer is, not of that one."""
+    monkeypatch.setattr(views.incident, "WAIT_SECONDS", 0.0)
+    incident, later = uuid4(), city.NOON + timedelta(minutes=10)
+    before, crossing, after, unlinked, nobody = (uuid4() for _ in range(5))
+    persons = {request: uuid4() for request in (before, crossing, after, unlinked)}
+    city.hear(context, city.declared(incident))
+    for request in (before, crossing, after, unlinked, nobody):
+        city.hear(context, city.submitted(request, persons.get(request), language="ru"))
+        city.hear(context, city.registered(request))
+    for _ in range(2):
+        city.hear(context, city.linked_to(before, incident))
+        city.hear(context, city.linked_to(nobody, incident))
+        city.hear(context, city.linked_to(unlinked, incident))
+        city.hear(context, city.unlinked_from(unlinked, incident, at=city.NOON + timedelta(minutes=5)))
+        city.hear(context, city.prolonged(incident, at=later))
+        city.hear(context, city.linked_to(crossing, incident))
+        city.hear(context, city.linked_to(after, incident, at=later + timedelta(minutes=1)))
+    await send_everything(context)
+    await send_everything(context)
+    sent = context.database.query("SELECT person, template FROM message WHERE template LIKE 'incident%'")
+    told = sorted((row["person"], row["template"]) for row in sent)
+    assert told == sorted(
+        [
+            *((person, "incident_linked") for person in persons.values()),
+            (persons[before], "incident_prolonged"),
+            (persons[crossing], "incident_prolonged"),
+        ]
+    )
+    letters = [" ".join(path.read_text().split()) for path in files(context)]
+    assert sum("Авария на водоводе" in letter for letter in letters) == len(told)
+
+
+def test_a_letter_about_an_incident_waits_for_its_name(context: Context) -> None:
+    """Nobody is sent a letter with a gap; it is tried again."""
+    request, incident = uuid4(), uuid4()
+    for fact in (city.submitted(request, uuid4()), city.linked_to(request, incident)):
+        city.hear(context, fact)
+    (notice,) = due(context)
+    with pytest.raises(application.IncidentUnknownError):
+        application.send(context, notice)
+    city.hear(context, city.declared(incident))
+    assert "Су үткәргечтә авария" in body_of(context, notice)
+
+
+def test_an_incident_of_thousands_is_told_by_one_statement(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 linked requests: everyone's message is noted, once, within seconds."""
+    monkeypatch.setattr(views.incident, "WAIT_SECONDS", 0.0)
+    incident = uuid4()
+    context.database.execute(
+        "WITH r AS (SELECT gen_random_uuid() AS request FROM generate_series(1, 5000)), c AS ("
+        " INSERT INTO request_card (request, submitted, city, person, language)"
+        " SELECT request, true, 'kazan', gen_random_uuid(), 'ru' FROM r)"
+        " INSERT INTO incident_link (request, incident, at, linked) SELECT request, %(incident)s, %(at)s, true FROM r",
+        {"incident": incident, "at": city.NOON},
+    )
+    city.hear(context, city.prolonged(incident, at=city.NOON))
+    cause = city.prolonged(incident).envelope.id
+    began = time.monotonic()
+    assert views.incident.tell_linked(context.database, cause) == 5000
+    assert time.monotonic() - began < 10
+    assert views.incident.tell_linked(context.database, cause) == 0

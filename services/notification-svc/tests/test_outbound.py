@@ -1,6 +1,8 @@
 """What people read and how it leaves, without any server."""
 
+import textwrap
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -11,9 +13,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from notification_svc.outbound import MOMENTS, Letter, Outbox, Text, Texts, compose, moment
+from notification_svc.outbound.letter import Letter, Outbox, compose
+from notification_svc.outbound.text import LINE, MOMENTS, Text, Texts, fill, moment
 from shared_events.notification import Template
 from shared_events.request import Outcome
 
@@ -26,6 +31,13 @@ FACTS: Mapping[str, object] = {
     "city": "Kazan",
     "outcome": "done",
     "consent_due": DUE,
+    "question": "Which entrance is it?",
+    "until": DUE,
+    "because": "disputed",
+    "linked": "duplicate",
+    "other": "KZN-2026-0000002",
+    "incident": "Water main broken",
+    "expected_end": DUE,
 }
 LANGUAGES = ("en", "es", "ru", "tt")
 LETTER = Letter(
@@ -90,6 +102,48 @@ def test_each_outcome_has_its_own_words(language: str) -> None:
     assert "  " not in text.subject
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("template", get_args(Template))
+def test_what_is_not_known_leaves_no_gap(template: str, language: str) -> None:
+    """Neither a number nor a type nor anything optional is missed in the words."""
+    unknown = {"number": "", "about": None, "question": None, "other": None, "expected_end": None}
+    text = TEXTS.message(template, language, KAZAN, {**FACTS, **unknown})
+    if template not in {"request_registered", "completion_proposed"}:
+        assert "None" not in text.subject + text.body
+        assert not any(gap in text.body + text.subject for gap in ("  ", " .", " ,", "()", " :"))
+        assert all(line[:1] == line[:1].upper() for line in (text.subject, *text.body.split("\n\n")[1:]) if language == "tt")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_message_says_what_it_is_for(language: str) -> None:
+    """The question, who the other request is, what the outage is called and until when stand in the letters."""
+
+    def body(template: str, **changes: object) -> str:
+        return " ".join(TEXTS.message(template, language, KAZAN, {**FACTS, **changes}).body.split())
+
+    until = moment(DUE, language, KAZAN)
+    asked = body("information_requested")
+    assert "Which entrance is it?" in asked
+    assert until in asked
+    duplicate, original = body("duplicate_linked"), body("duplicate_linked", linked="original")
+    assert duplicate != original
+    assert "KZN-2026-0000002" in duplicate
+    assert "KZN-2026-0000002" in original
+    assert body("request_reopened") != body("request_reopened", because="unlinked")
+    for template in ("incident_linked", "incident_prolonged"):
+        assert "Water main broken" in body(template)
+        assert until in body(template)
+        assert until not in body(template, expected_end=None)
+
+
+@pytest.mark.parametrize(("language", "asks"), [("ru", "оцените"), ("tt", "бәяләгез"), ("en", "rate it"), ("es", "valórelo")])
+def test_a_rating_is_asked_for_where_work_was_done(language: str, asks: str) -> None:
+    """Nobody rates what was refused or withdrawn."""
+    assert asks in TEXTS.message("request_closed", language, KAZAN, FACTS).body
+    for outcome in set(get_args(Outcome)) - {"done"}:
+        assert asks not in TEXTS.message("request_closed", language, KAZAN, {**FACTS, "outcome": outcome}).body
+
+
 def test_a_fact_a_template_misses_is_an_error() -> None:
     """Nobody is sent a letter with a gap."""
     with pytest.raises(UndefinedError):
@@ -130,6 +184,30 @@ def test_a_letter_is_a_mail_every_program_reads() -> None:
     assert mail.get_content() == "Исәнмесез!\r\n\r\nРәхмәт.\r\n"
     assert not mail.defects
     assert written == compose(LETTER, "kazan.invalid")
+
+
+@example("=?utf-8?q?a?=")
+@given(st.text("абвgh=?_é€𝄞-1 ", min_size=1, max_size=200).filter(lambda subject: subject == " ".join(subject.split())))
+def test_a_subject_is_read_as_it_was_written(subject: str) -> None:
+    """Any letters, of any length: no line is longer than programs take, and no letter is cut in two."""
+    written = compose(replace(LETTER, text=Text(subject, "")), "kazan.invalid")
+    mail = read(written)
+    assert mail["Subject"] == subject
+    assert not mail.defects
+    assert max(map(len, written.split(b"\r\n"))) <= 76
+
+
+@example("слово " * 12 + "что-то")
+@given(
+    st.lists(
+        st.sampled_from(("слово", "KZN-2026-0000001", "что-то", "x" * 80, "a--b", "-", "\u00a0", "да,", " ", "  ", "\n", "\t")),
+        max_size=60,
+    ).map(" ".join)
+)
+def test_a_paragraph_is_broken_as_the_standard_library_does(paragraph: str) -> None:
+    """Whatever a template or a person's question says."""
+    for said in (paragraph, " ".join(paragraph.split())):
+        assert fill(said) == textwrap.fill(said, LINE, break_long_words=False)
 
 
 @pytest.mark.parametrize("email", [None, "", "no address", "a@b\nBcc: all@example.org", "Роза@example.org", "x@", "a@b.c, d@e.f"])

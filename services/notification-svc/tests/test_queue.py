@@ -13,8 +13,11 @@ from uuid import UUID, uuid4
 import city_of_tests as city
 import pytest
 
-from notification_svc import application, domain, views, worker
-from notification_svc.application import Context
+from notification_svc import views, worker
+from notification_svc.application import message
+from notification_svc.application import work_item as application
+from notification_svc.application.context import Context
+from notification_svc.domain import work_item as domain
 from notification_svc.views.request_card import AddressedNotice
 from notification_svc.views.work_item import Row, State, Wanted
 from shared_chassis.postgres import ServiceDatabase
@@ -376,7 +379,7 @@ def test_rebuilt_views_are_the_same_and_send_nothing(context: Context, service_d
     taken(context)
     application.defer(context, taken(context).item, context.store.now() + timedelta(hours=1), "later", by())
     for row in context.database.query("SELECT payload FROM delivery ORDER BY delivery_id"):
-        application.state_sent(context, AddressedNotice.model_validate(row["payload"]))
+        message.state_sent(context, AddressedNotice.model_validate(row["payload"]))
     before, due = snapshot(context), context.database.query("SELECT d::text FROM delivery d ORDER BY 1")
     assert len(before["work_item"]) == 6
     assert len(before["message"]) == 3

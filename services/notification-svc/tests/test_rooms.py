@@ -1,13 +1,14 @@
 """What holds the rooms together, without any server: every fact heard is handled, every fact said is shown and rebuilt."""
 
+import inspect
+from types import ModuleType
 from typing import get_args
 
-from notification_svc import domain, views, worker
-from notification_svc.views.case_fact import COMPLETES, OPENS
-from shared_events import notification
-from shared_events.dispatch import CaseClosed, DeadlineBreached, RequestAssigned, RoutingFailed, WorkReportedDone
+from notification_svc import api, views, worker
+from notification_svc.domain import message, refusal, subscription, target, work_item
+from notification_svc.views.trouble import BY_HAND, COMPLETES, OPENS
+from shared_events import dispatch, notification, request
 from shared_events.notification import MessageChannel, WorkItemKind
-from shared_events.request import CompletionProposed, RequestClosed, RequestRegistered, RequestSubmitted
 
 
 def test_every_fact_of_ours_stands_in_the_views() -> None:
@@ -16,20 +17,42 @@ def test_every_fact_of_ours_stands_in_the_views() -> None:
 
 
 def test_every_fact_of_ours_belongs_to_a_stream() -> None:
-    """The two streams' unions are the whole contract of the service."""
-    assert {*get_args(domain.WorkItemFact), *get_args(domain.MessageFact)} == set(notification.EVENTS)
+    """The streams' unions are the whole contract of the service."""
+    said = {
+        *get_args(work_item.WorkItemFact),
+        *get_args(message.MessageFact),
+        *get_args(subscription.WebhookFact),
+        notification.SubscriptionChanged,
+    }
+    assert said == set(notification.EVENTS)
 
 
 def test_what_opens_an_item_is_something_that_can_complete_it() -> None:
-    """No kind of item is opened that no fact completes."""
+    """Every kind is opened by a fact of others or by our own failing, and completed by a fact or by hand."""
     completed = {kind for kinds in COMPLETES.values() for kind in kinds}
-    assert set(OPENS.values()) == completed == set(get_args(WorkItemKind))
+    assert {*OPENS.values(), "failed_delivery"} == set(get_args(WorkItemKind))
+    assert completed | BY_HAND == set(get_args(WorkItemKind))
+    assert not completed & BY_HAND
 
 
 def test_what_is_heard_is_reacted_to_and_noted() -> None:
-    """Facts of a case cause reactions and are noted; facts of a request are noted alone."""
-    case = {RoutingFailed, DeadlineBreached, RequestAssigned, WorkReportedDone, CaseClosed}
-    assert set(worker.REACTIONS) == case
-    assert set(views.FOLDS) == case | {RequestSubmitted, RequestRegistered, CompletionProposed, RequestClosed}
-    assert set(worker.CHANNELS) == set(get_args(MessageChannel))
-    assert set(worker.TIMERS) == {domain.LEASE}
+    """What opens or settles an item causes reactions; what anybody is told of is noted."""
+    waits = {dispatch.RequestLinkedToIncident, request.RequestLinkedAsDuplicate}
+    assert set(worker.REACTIONS) == {*OPENS, *COMPLETES, *waits}
+    told = {event for name, event in subscription.TOLD.items() if name == event.TYPE}
+    assert told <= set(views.FOLDS)
+    assert set(worker.CHANNELS) == {*get_args(MessageChannel), "incident"}
+    assert set(worker.PROGRAMS) == {"webhook"}
+    assert set(worker.TIMERS) == {work_item.LEASE}
+
+
+def test_every_refusal_has_a_status() -> None:
+    """A refusal without one would be answered as our own mistake."""
+
+    def refusals(module: ModuleType) -> set[type[Exception]]:
+        found = {each for _, each in inspect.getmembers(module, inspect.isclass)}
+        return {each for each in found if issubclass(each, refusal.NotificationError) and each.__module__ == module.__name__}
+
+    named = {each for module in (message, subscription, target, work_item) for each in refusals(module)}
+    assert named <= set(api.ERRORS)
+    assert all((each.__doc__ or "").strip().endswith(".") for each in named)

@@ -12,11 +12,12 @@ import httpx
 
 from request_svc import worker
 from request_svc.application import Context, rules_of
-from request_svc.domain.request import REQUEST, SILENT_CONSENT
+from request_svc.domain.request import INFORMATION_CAP, REQUEST, SILENT_CONSENT
 from request_svc.views import PROJECTION
 from shared_chassis.http import Actor, NotSignedIn, Verifier
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
+from shared_chassis.object_store import ObjectStore
 from shared_chassis.postgres import Database
 from shared_chassis.recorder import Recorder
 from shared_chassis.store import Store
@@ -28,6 +29,7 @@ from shared_events.dispatch import WorkReportedDone
 from shared_events.envelope import Envelope, Received, Recorded
 from shared_events.ids import case_stream, derive, request_stream
 
+SECRET = "only-for-tests"
 CITIES = Path(__file__).parents[3] / "cities"
 
 
@@ -43,7 +45,14 @@ class TokensOfTests(Verifier):
             said = json.loads(token)
         except ValueError as error:
             raise NotSignedIn(NotSignedIn.__doc__) from error
-        return Actor(said["role"], said["id"], frozenset({said["role"]}), said.get("organisation"))
+        scopes = said.get("scopes")
+        return Actor(
+            said["role"],
+            said["id"],
+            frozenset({said["role"]}),
+            said.get("organisation"),
+            scopes=None if scopes is None else frozenset(scopes),
+        )
 
 
 @dataclass(frozen=True)
@@ -53,10 +62,12 @@ class Person:
     role: str
     id: UUID
     organisation: str | None = None
+    scopes: tuple[str, ...] | None = None
 
     def headers(self, key: str | None = None) -> dict[str, str]:
         """Make the headers of a call, with an Idempotency-Key where one is given."""
-        token = json.dumps({"role": self.role, "id": str(self.id), "organisation": self.organisation})
+        said = {"role": self.role, "id": str(self.id), "organisation": self.organisation, "scopes": self.scopes}
+        token = json.dumps(said)
         return {"authorization": f"Bearer {token}", **({"idempotency-key": key} if key else {})}
 
 
@@ -65,12 +76,13 @@ def person(role: str, organisation: str | None = None) -> Person:
     return Person(role, uuid4(), organisation)
 
 
-def open_context(url: str, schema: str, keyring: Keyring, pool_size: int = 8) -> Context:
+def open_context(url: str, schema: str, keyring: Keyring, objects: Path, pool_size: int = 8) -> Context:
     """Open what use cases work with, on the real packs."""
     database = Database(url, schema, pool_size)
     mapper = EventMapper(CATALOGUE, "/tests/request-svc", keyring)
     cities = load_cities(CITIES)
-    return Context(Store(database, Recorder(database, PROJECTION), mapper), database, keyring, cities, rules_of(cities))
+    store = Store(database, Recorder(database, PROJECTION), mapper)
+    return Context(store, database, keyring, cities, rules_of(cities), ObjectStore(objects))
 
 
 RESIDENT = person("resident")
@@ -130,6 +142,24 @@ def fire(context: Context, request: UUID, work_round: int = 1) -> None:
         timer_id(stream_id, SILENT_CONSENT, str(work_round)), due_at, stream_id, SILENT_CONSENT, {"round": str(work_round)}
     )
     worker.TIMERS[SILENT_CONSENT](context, timer)
+
+
+def give_up_waiting(context: Context, request: UUID, number: int = 1) -> None:
+    """Let the timer of a question's cap fire."""
+    stream_id = request_stream(request)
+    due_at = context.store.load(REQUEST, stream_id).state.information_due or context.store.now()
+    timer = DueTimer(
+        timer_id(stream_id, INFORMATION_CAP, str(number)), due_at, stream_id, INFORMATION_CAP, {"number": str(number)}
+    )
+    worker.TIMERS[INFORMATION_CAP](context, timer)
+
+
+def give_to(context: Context, request: UUID, organisation: str = LIFTS) -> None:
+    """Let an organisation have a request, as dispatch-svc would say."""
+    context.database.execute(
+        "INSERT INTO case_status (request_id, position, organisation) VALUES (%(id)s, 1, %(organisation)s)",
+        {"id": request, "organisation": organisation},
+    )
 
 
 def facts(context: Context, request: UUID) -> list[str]:

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from request_svc.api import ERRORS, router
+from request_svc.api import ERRORS, ROUTERS
 from request_svc.application import MAY, Context, adopt
 from shared_chassis.http import create_api
 from shared_chassis.keyring import Keyring
@@ -18,9 +18,7 @@ from shared_chassis.postgres import KeyringRight, ServiceDatabase, migrate, role
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from citizens import TokensOfTests, open_context
-
-SECRET = "only-for-tests"
+from citizens import SECRET, TokensOfTests, open_context
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +36,13 @@ def request_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
 
 
 @pytest.fixture(scope="module")
-def context(postgres_admin_url: str, request_database: ServiceDatabase) -> Iterator[Context]:
+def context(
+    postgres_admin_url: str, request_database: ServiceDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Context]:
     """What use cases work with, the packs adopted."""
     role = request_database.service
     keyring = Keyring(role_url(postgres_admin_url, role, role_password(SECRET, role), "keyring"), b"k" * 32)
-    opened = open_context(request_database.app_url, role, keyring)
+    opened = open_context(request_database.app_url, role, keyring, tmp_path_factory.mktemp("objects"))
     adopt(opened)
     yield opened
     opened.database.close()
@@ -53,7 +53,7 @@ def context(postgres_admin_url: str, request_database: ServiceDatabase) -> Itera
 async def api(context: Context) -> AsyncIterator[httpx.AsyncClient]:
     """A client of request-svc's API, in this process."""
     app = create_api(
-        title="request", service="request", routers=[router], verifier=TokensOfTests(), errors=ERRORS, context=context, rules=MAY
+        title="request", service="request", routers=ROUTERS, verifier=TokensOfTests(), errors=ERRORS, context=context, rules=MAY
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://request") as client:
         yield client

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from request_svc.domain.city import CityRules, SilentConsent, register_number, series, year
+from request_svc.domain.city import CityRules, PinnedTerm, TypeRules, register_number, series, year
+from request_svc.domain.reference import SERVICE_TYPE, define
 from request_svc.domain.refusal import (
     AlreadyClosedError,
     AlreadyRegisteredError,
@@ -23,6 +24,7 @@ from request_svc.domain.refusal import (
     OnlyForYourselfError,
     PersonalDataOfNobodyError,
     RequestError,
+    RoundNotBegunError,
     TermNotOverError,
     UnknownDistrictError,
     UnknownLanguageError,
@@ -41,7 +43,6 @@ from request_svc.domain.request import (
     submit,
     withdraw,
 )
-from request_svc.domain.service_type import SERVICE_TYPE, define
 from request_svc.domain.submission import Asker, check_channel, check_submission, person_of
 from shared_calendar import Calendar, ElapsedMinutes
 from shared_chassis.stream import Cancel, Set
@@ -50,12 +51,15 @@ from shared_events.event import Event
 from shared_events.request import (
     CompletionConfirmed,
     CompletionDeemedAccepted,
+    CompletionDisputed,
     CompletionProposed,
     Location,
     Origin,
+    RatingAsked,
     RequestClosed,
     RequestRegistered,
     RequestRejected,
+    RequestReopened,
     RequestSubmitted,
     RequestWithdrawn,
     ServiceTypeDefined,
@@ -67,11 +71,11 @@ AGENT = Asker(UUID("7a1d0c62-0000-8000-8000-00000000000a"), agent=True)
 HIMSELF = Asker(RESIDENT, agent=False)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MOSCOW = ZoneInfo("Europe/Moscow")
-CONSENT = SilentConsent(ElapsedMinutes(minutes=60), Calendar(id="kazan", version="3", timezone=MOSCOW), "2026-1")
-QUICK = SilentConsent(ElapsedMinutes(minutes=5), CONSENT.calendar, "2026-1")
+CONSENT = PinnedTerm(ElapsedMinutes(minutes=60), Calendar(id="kazan", version="3", timezone=MOSCOW), "2026-1")
+QUICK = PinnedTerm(ElapsedMinutes(minutes=5), CONSENT.calendar, "2026-1")
 KAZAN = CityRules(
     slug="kazan",
-    service_types=frozenset({"lift", "yard"}),
+    service_types={"lift": TypeRules(), "yard": TypeRules()},
     districts=frozenset({"kirovsky", "sovetsky"}),
     languages=("ru", "tt"),
     default_language="ru",
@@ -79,6 +83,7 @@ KAZAN = CityRules(
     zone=MOSCOW,
     consent=CONSENT,
     consent_by_service_type={"lift": QUICK},
+    information=CONSENT,
 )
 
 
@@ -109,8 +114,10 @@ PROPOSED = CompletionProposed(
 )
 OPEN = (submitted(), REGISTERED)
 ASKED = (*OPEN, PROPOSED)
-CONFIRMED = (*ASKED, CompletionConfirmed(round=1), RequestClosed(outcome="done"))
-SILENT = (*ASKED, CompletionDeemedAccepted(round=1, consent_due=DUE), RequestClosed(outcome="done"))
+DISPUTED = (*ASKED, CompletionDisputed(round=1, person=RESIDENT), RequestReopened(round=2, because="disputed"))
+RATING = RatingAsked(round=1, person=RESIDENT, organisation="organisation-kazan-lifts")
+CONFIRMED = (*ASKED, CompletionConfirmed(round=1), RATING, RequestClosed(outcome="done"))
+SILENT = (*ASKED, CompletionDeemedAccepted(round=1, consent_due=DUE), RATING, RequestClosed(outcome="done"))
 WITHDRAWN = (*OPEN, RequestWithdrawn(reason="other"), RequestClosed(outcome="withdrawn"))
 REJECTED = (*OPEN, RequestRejected(ground="A private yard.", outcome="not_responsible"), RequestClosed(outcome="not_responsible"))
 
@@ -179,12 +186,10 @@ def test_the_same_round_is_not_proposed_twice() -> None:
     assert propose_completion(given(*ASKED), REPORTED, NOON, CONSENT) == []
 
 
-def test_a_later_round_is_proposed_anew() -> None:
-    """The next round has its own term."""
-    again = REPORTED.model_copy(update={"round": 2})
-    (proposed,) = propose_completion(given(*ASKED), again, NOON, CONSENT)
-    assert isinstance(proposed, CompletionProposed)
-    assert proposed.round == 2
+def test_a_round_that_has_not_begun_cannot_be_reported_done() -> None:
+    """Only a dispute or an unlinking begins one."""
+    with pytest.raises(RoundNotBegunError):
+        propose_completion(given(*OPEN), REPORTED.model_copy(update={"round": 2}), NOON, CONSENT)
 
 
 @pytest.mark.parametrize("history", [CONFIRMED, SILENT, WITHDRAWN, REJECTED])
@@ -203,14 +208,14 @@ def test_work_cannot_be_proposed_before_there_is_a_number() -> None:
 def test_the_resident_or_an_agent_for_them_confirms_and_the_request_is_closed_as_done(asker: Asker) -> None:
     """Both facts in one commit, and the clock of silence stops."""
     facts = confirm(given(*ASKED), asker)
-    assert facts == [CompletionConfirmed(round=1), RequestClosed(outcome="done")]
+    assert facts == list(CONFIRMED[-3:])
     assert then_timers(ASKED, facts) == [Cancel(SILENT_CONSENT, "1")]
 
 
 def test_silence_closes_the_request_as_accepted_when_the_term_is_over() -> None:
     """Done by silence is told apart from done by confirmation; the fired timer is not cancelled."""
     facts = deem_accepted(given(*ASKED), 1, DUE)
-    assert facts == [CompletionDeemedAccepted(round=1, consent_due=DUE), RequestClosed(outcome="done")]
+    assert facts == list(SILENT[-3:])
     assert then_timers(ASKED, facts) == []
     assert given(*ASKED, *facts).ending == "deemed_accepted"
 
@@ -230,7 +235,7 @@ def test_a_timer_that_comes_too_late_changes_nothing(history: Sequence[Event]) -
 def test_a_timer_of_an_earlier_round_does_not_close_a_later_one() -> None:
     """Each round has its own term."""
     second = PROPOSED.model_copy(update={"round": 2})
-    assert deem_accepted(given(*ASKED, second), 1, DUE) == []
+    assert deem_accepted(given(*DISPUTED, second), 1, DUE) == []
 
 
 @pytest.mark.parametrize("asker", [HIMSELF, AGENT])

@@ -30,6 +30,7 @@ async def test_the_journey_to_a_confirmed_request(api: httpx.AsyncClient, contex
         "request-registered",
         "completion-proposed",
         "completion-confirmed",
+        "rating-asked",
         "request-closed",
     ]
     timer = context.database.query_one("SELECT cancelled_at FROM timer WHERE stream_id = %(id)s", {"id": request_stream(request)})
@@ -62,7 +63,10 @@ async def test_the_term_of_silence_runs_from_the_report_by_the_pinned_policy(api
     shown = (await api.get(f"/requests/{request}", headers=AGENT.headers())).json()
     proposed = shown["history"][-1]["data"]
     assert proposed["consent_due"] == shown["consent_due"] == "2026-01-31T12:01:00Z"
-    assert (proposed["policy_version"], proposed["calendar"], proposed["calendar_version"]) == ("1", "los-angeles", "1")
+    terms = context.cities["los-angeles"].terms
+    assert terms is not None
+    pinned = (proposed["policy_version"], proposed["calendar"], proposed["calendar_version"])
+    assert pinned == (terms.version, terms.calendar.id, terms.calendar.version)
 
 
 async def test_withdrawing_and_rejecting_close_at_once(api: httpx.AsyncClient, context: Context) -> None:

@@ -8,10 +8,15 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from request_svc.domain.city import SilentConsent
+from request_svc.domain import request as requests
+from request_svc.domain.city import PinnedTerm
+from request_svc.domain.question import Answers
 from request_svc.domain.refusal import RequestError
 from request_svc.domain.request import (
+    INFORMATION_CAP,
     REQUEST,
+    SILENT_CONSENT,
+    Original,
     Request,
     confirm,
     deem_accepted,
@@ -26,18 +31,29 @@ from shared_calendar import Calendar, ElapsedMinutes
 from shared_chassis.mapper import EventMapper, to_document
 from shared_chassis.stream import Cancel, Set
 from shared_events.catalogue import CATALOGUE
-from shared_events.dispatch import WorkReportedDone
+from shared_events.dispatch import WorkFoundImpossible, WorkReportedDone
 from shared_events.envelope import Envelope, Recorded
 from shared_events.event import Event
 from shared_events.ids import derive, event_id, request_stream
 from shared_events.personal import Sealed
-from shared_events.request import Location, RequestClosed, RequestRegistered, RequestSubmitted
+from shared_events.request import (
+    AttachmentAdded,
+    CompletionDeemedAccepted,
+    InformationNotReceived,
+    Location,
+    RequestClosed,
+    RequestRated,
+    RequestRegistered,
+    RequestReopened,
+    RequestSubmitted,
+    RequestUnlinked,
+)
 
 Decide = Callable[[Request, datetime], list[Event]]
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PERSONS = [UUID(int=1), UUID(int=2)]
-CONSENT = SilentConsent(ElapsedMinutes(minutes=30), Calendar(id="kazan", version="1", timezone=ZoneInfo("Europe/Moscow")), "1")
+CONSENT = PinnedTerm(ElapsedMinutes(minutes=30), Calendar(id="kazan", version="1", timezone=ZoneInfo("Europe/Moscow")), "1")
 
 
 def submission(person: UUID | None, service_type: str | None) -> RequestSubmitted:
@@ -94,16 +110,82 @@ def rejects(outcome: str) -> Decide:
     return lambda request, _now: reject(request, "No.", "refused" if outcome == "refused" else "not_responsible")
 
 
+def disputes(asker: Asker) -> Decide:
+    """Dispute."""
+    return lambda request, _now: requests.dispute(request, asker, "Вода капает" if request.person else None)
+
+
+def reclassifies(service_type: str) -> Decide:
+    """Reclassify."""
+    return lambda request, _now: requests.reclassify(request, service_type, Answers({}), "So it is.")
+
+
+def links(other: UUID) -> Decide:
+    """Link as a duplicate of a request that stands."""
+    original = Original(other, Request(state="registered", city="kazan"))
+    return lambda request, _now: requests.link(request, UUID(int=9), original)
+
+
+def unlinks() -> Decide:
+    """Unlink."""
+    return lambda request, _now: requests.unlink(request, "Another one.")
+
+
+def asks(minutes: int) -> Decide:
+    """Ask the resident, who has so many minutes."""
+    term = PinnedTerm(ElapsedMinutes(minutes=minutes), CONSENT.calendar, "1")
+    return lambda request, now: requests.ask(request, "Который подъезд?", "call_centre", now, term)
+
+
+def answers(asker: Asker) -> Decide:
+    """Answer."""
+    return lambda request, _now: requests.answer(request, asker, "Третий")
+
+
+def gives_up(number: int) -> Decide:
+    """Let the cap of a question's pause pass."""
+    return lambda request, now: requests.give_up_waiting(request, number, now)
+
+
+def is_impossible(of_round: int) -> Decide:
+    """Find the work impossible."""
+    found = WorkFoundImpossible(organisation=None, round=of_round, ground="So it is.", outcome="planned_works")
+    return lambda request, _now: requests.find_impossible(request, found)
+
+
+def rates(asker: Asker, rating: int) -> Decide:
+    """Rate."""
+    return lambda request, _now: requests.rate(request, asker, rating, "Хорошо")
+
+
+def attaches(asker: Asker, place: int) -> Decide:
+    """Attach."""
+    added = AttachmentAdded(person=PERSONS[0], sha256=f"{place:064x}", media_type="image/png", size=1, place_stripped=False)
+    return lambda request, _now: requests.attach(request, asker, added)
+
+
 commands = st.one_of(
     st.builds(submits, st.sampled_from([*PERSONS, None]), st.one_of(st.none(), types)),
     st.builds(registers, types),
+    st.builds(reclassifies, types),
     st.builds(proposes, rounds),
     st.builds(confirms, askers),
+    st.builds(disputes, askers),
     st.builds(falls_silent, rounds),
+    st.builds(asks, st.integers(1, 60)),
+    st.builds(answers, askers),
+    st.builds(gives_up, rounds),
+    st.builds(links, st.sampled_from([UUID(int=5), UUID(int=6)])),
+    st.builds(unlinks),
+    st.builds(is_impossible, rounds),
+    st.builds(rates, askers, st.integers(1, 5)),
+    st.builds(attaches, askers, st.integers(0, 3)),
     st.builds(withdraws, askers),
     st.builds(rejects, st.sampled_from(["refused", "not_responsible"])),
 )
-lives = st.lists(st.tuples(commands, st.integers(0, 40)), max_size=14)
+beginnings = st.builds(submits, st.sampled_from([*PERSONS, PERSONS[0], None]), st.one_of(types, types, st.none()))
+minutes = st.integers(0, 40)
+lives = st.builds(lambda first, rest: [(first, 0), *rest], beginnings, st.lists(st.tuples(commands, minutes), max_size=24))
 
 
 def live(life: Sequence[tuple[Decide, int]]) -> tuple[list[Event], list[Set | Cancel]]:
@@ -134,12 +216,35 @@ def fold(facts: Sequence[Event]) -> Request:
 
 @settings(max_examples=200)
 @given(lives)
-def test_a_request_closes_at_most_once_and_never_changes_afterwards(life: Sequence[tuple[Decide, int]]) -> None:
-    """Nothing follows RequestClosed."""
+def test_after_closing_there_is_a_rating_or_an_unlinking_and_nothing_else(life: Sequence[tuple[Decide, int]]) -> None:
+    """A request closes once, and again only after it was reopened."""
     facts, _ = live(life)
-    closings = [place for place, fact in enumerate(facts) if isinstance(fact, RequestClosed)]
-    assert closings in ([], [len(facts) - 1])
-    assert (fold(facts).state == "closed") == bool(closings)
+    closed = False
+    for fact in facts:
+        if closed:
+            assert isinstance(fact, RequestRated | RequestUnlinked | RequestReopened)
+        closed = isinstance(fact, RequestClosed) or (closed and not isinstance(fact, RequestReopened))
+    assert (fold(facts).state == "closed") == closed
+
+
+@settings(max_examples=200)
+@given(lives)
+def test_rounds_follow_each_other_and_each_is_proposed_confirmed_and_rated_at_most_once(
+    life: Sequence[tuple[Decide, int]],
+) -> None:
+    """Whatever is said of a round is said within it."""
+    facts, _ = live(life)
+    present = 1
+    said: list[tuple[str, int]] = []
+    for fact in facts:
+        if isinstance(fact, RequestReopened):
+            assert fact.round == present + 1
+            present = fact.round
+        elif (of := getattr(fact, "round", None)) is not None:
+            assert of == present
+            said.append((type(fact).__name__, of))
+    assert len(said) == len(set(said))
+    assert fold(facts).round == present
 
 
 @settings(max_examples=200)
@@ -163,22 +268,30 @@ def test_work_is_proposed_only_under_a_number_and_done_only_after_a_proposal(lif
         assert "RequestRegistered" in names[: names.index("CompletionProposed")]
     if fold(facts).outcome == "done":
         assert names.count("CompletionConfirmed") + names.count("CompletionDeemedAccepted") == 1
+        assert names.count("CompletionDisputed") == names.count("CompletionProposed") - 1
         assert "CompletionProposed" in names
 
 
-@settings(max_examples=200)
+@settings(max_examples=300)
 @given(lives)
-def test_a_closed_request_leaves_no_clock_of_its_last_round_running(life: Sequence[tuple[Decide, int]]) -> None:
-    """A timer was set once a round; the last is cancelled unless it closed the request itself."""
+def test_exactly_the_clock_of_what_the_resident_is_asked_runs(life: Sequence[tuple[Decide, int]]) -> None:
+    """Of silence while completion is proposed, of the cap while something is asked; no other, and none of a closed request."""
     facts, timers = live(life)
+    fired = {(SILENT_CONSENT, str(fact.round)) for fact in facts if isinstance(fact, CompletionDeemedAccepted)}
+    fired |= {(INFORMATION_CAP, str(fact.number)) for fact in facts if isinstance(fact, InformationNotReceived)}
+    running: list[tuple[str, str]] = []
+    for timer in timers:
+        key = (timer.kind, timer.key)
+        if isinstance(timer, Set):
+            assert key not in running
+            running.append(key)
+        elif key in running:
+            running.remove(key)
     state = fold(facts)
-    keys = [timer.key for timer in timers if isinstance(timer, Set)]
-    assert len(keys) == len(set(keys))
-    cancelled = {timer.key for timer in timers if isinstance(timer, Cancel)}
-    if state.state == "closed" and state.round and state.ending != "deemed_accepted":
-        assert str(state.round) in cancelled
-    else:
-        assert not cancelled
+    expected = [(SILENT_CONSENT, str(state.round))] if state.state == "completion_proposed" else []
+    if state.state == "waiting":
+        expected = [(INFORMATION_CAP, str(state.asking))]
+    assert [key for key in running if key not in fired] == expected
 
 
 class FakeSealer:

@@ -1,6 +1,5 @@
 """Reading over HTTP on real PostgreSQL: who sees what of a request, of the register and of its holes; who may do what."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,6 @@ from citizens import (
     LIFTS,
     RESIDENT,
     Person,
-    asked,
     person,
     refusal,
     say,
@@ -21,7 +19,7 @@ from citizens import (
 )
 
 from request_svc import application
-from request_svc.application import Context
+from request_svc.application import Context, lifecycle
 from request_svc.domain.city import year
 from request_svc.views import register
 from shared_chassis.store import Command
@@ -134,7 +132,7 @@ async def test_a_number_drawn_and_never_used_is_listed_as_void_after_an_hour(api
     series_of_year = f"LAX-{this_year}"
     there: dict[str, Any] = {"city": "los-angeles", "service_type": "bulky-items", "location": {}}
     await submitted(api, **there)
-    lost = [application._draw(context, context.rules["los-angeles"], Command(uuid4(), "agent:1")) for _ in range(2)]
+    lost = [lifecycle.draw_number(context, context.rules["los-angeles"], Command(uuid4(), "agent:1")) for _ in range(2)]
     await submitted(api, **there)
     where = {"city": "los-angeles"}
     assert (await api.get("/register/voids", params=where)).json() == {"items": [], "next": None}
@@ -161,32 +159,3 @@ async def test_the_service_types_of_a_pack_are_adopted_once(api: httpx.AsyncClie
     application.adopt(context)
     assert context.database.query_one(count) == before
     assert refusal(await api.get("/service-types", params={"city": "madrid"})) == (422, "unknown-city-error")
-
-
-ROLES = ("organiser", "dispatcher", "agent", "executor", "analyst", "auditor", "resident")
-USES: Mapping[str, tuple[str, str, Mapping[str, object] | None]] = {
-    "submit": ("POST", "/requests", asked()),
-    "register": ("POST", f"/requests/{uuid4()}/registration", {"service_type": "roof-leak"}),
-    "confirm": ("POST", f"/requests/{uuid4()}/confirmation", {}),
-    "withdraw": ("POST", f"/requests/{uuid4()}/withdrawal", {"reason": "other"}),
-    "reject": ("POST", f"/requests/{uuid4()}/rejection", {"ground": "No.", "outcome": "refused"}),
-    "read": ("GET", "/requests?limit=1", None),
-    "list_own": ("GET", "/requests?limit=1&person=me", None),
-    "list_of_anybody": ("GET", f"/requests?limit=1&person={uuid4()}", None),
-}
-
-
-@pytest.mark.parametrize("role", [*ROLES, None])
-@pytest.mark.parametrize("use_case", USES)
-async def test_each_role_may_do_what_the_table_says_and_nothing_else(
-    api: httpx.AsyncClient, use_case: str, role: str | None
-) -> None:
-    """Cell by cell, and who is not signed in is asked to."""
-    method, path, body = USES[use_case]
-    headers = person(role).headers() if role else {}
-    answer = await api.request(method, path, json=body, headers=headers)
-    allowed = application.MAY[use_case]
-    if "anybody" in allowed or (role is not None and role in allowed):
-        assert answer.status_code not in {401, 403}
-    else:
-        assert answer.status_code == (401 if role is None else 403)

@@ -20,8 +20,7 @@ from citizens import (
 )
 from psycopg.sql import SQL, Identifier, Literal
 
-from request_svc import application
-from request_svc.application import Context
+from request_svc.application import Context, lifecycle
 from request_svc.domain.city import series, year
 from shared_chassis.http import command_id
 from shared_chassis.postgres import ServiceDatabase
@@ -124,7 +123,7 @@ async def test_an_agent_submits_for_a_caller_who_can_then_confirm(api: httpx.Asy
     request = await submitted(api, AGENT, channel="call_centre", person="caller", on_behalf_of=str(RESIDENT.id))
     report_done(context, request)
     assert (await say(api, RESIDENT, request, "confirmation", {})).status_code == 200
-    assert facts(context, request)[-2:] == ["CompletionConfirmed", "RequestClosed"]
+    assert facts(context, request)[-3:] == ["CompletionConfirmed", "RatingAsked", "RequestClosed"]
 
 
 async def test_a_caller_without_an_account_gets_a_random_person_whose_data_is_sealed(
@@ -178,11 +177,11 @@ async def test_a_number_is_of_the_year_its_citys_clocks_show_and_stays_when_the_
     before, after = Command(uuid4(), "agent:1"), Command(uuid4(), "agent:1")
     try:
         set_clock(request_database, "SELECT timestamptz '2031-12-31 20:59:59+00'")
-        first = application._draw(context, kazan, before)
+        first = lifecycle.draw_number(context, kazan, before)
         set_clock(request_database, "SELECT timestamptz '2031-12-31 21:00:00+00'")
-        assert application._draw(context, kazan, before) == first == "KZN-2031-0000001"
-        assert application._draw(context, kazan, after) == "KZN-2032-0000001"
-        assert application._draw(context, los_angeles, Command(uuid4(), "agent:1")) == "LAX-2031-0000001"
+        assert lifecycle.draw_number(context, kazan, before) == first == "KZN-2031-0000001"
+        assert lifecycle.draw_number(context, kazan, after) == "KZN-2032-0000001"
+        assert lifecycle.draw_number(context, los_angeles, Command(uuid4(), "agent:1")) == "LAX-2031-0000001"
     finally:
         set_clock(request_database, "SELECT clock_timestamp()")
     assert series(kazan, 2031) == "KZN-2031"

@@ -10,6 +10,7 @@ import pytest
 import warehouse as house
 from shop import OrderPackedV2, OrderPaid, OrderPlaced
 from warehouse import (
+    FOLDS,
     REACTIONS,
     MoneyArrived,
     Warehouse,
@@ -34,6 +35,7 @@ from warehouse import (
 from shared_chassis import kafka
 from shared_chassis.consumer import Early, Invalid, Transient
 from shared_chassis.postgres import ServiceDatabase
+from shared_chassis.view import Fold, Row, Rows, Writing
 from shared_events.envelope import Received
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
@@ -277,6 +279,30 @@ async def test_a_fold_the_database_refuses_parks_its_event_alone(warehouse: Ware
     ]
     await publish(kafka_bootstrap, topic, [*events[:10], *refused, *[(p + 2000, k, s) for p, k, s in events[10:]]])
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {})
+    async with running(consumer):
+        await caught_up(consumer, kafka_bootstrap, topic)
+    assert open_parked(warehouse) == [(bad, 1001, "invalid"), (bad, 1002, "behind")]
+    assert set(heard(warehouse)) == set(keys(events))
+
+
+async def test_a_fact_that_does_not_fit_its_row_is_parked_alone(warehouse: Warehouse, kafka_bootstrap: str, topic: str) -> None:
+    """One fold in memory fails: the others of its transaction are stored, its own key waits."""
+    events = day(20, paid=False)
+    bad = order_id()
+    refused = [
+        (1001, bad, document(fact(bad, 1, OrderPlaced(item="misfit")))),
+        (1002, bad, document(fact(bad, 2, OrderPackedV2(by="x", grams=1)))),
+    ]
+    rows = Rows("heard", {"stream_id": "uuid"})
+
+    def misfit(_row: Row | None, received: Received) -> Row:
+        raise KeyError(received.stream_id)
+
+    def fold_or_fail(received: Received) -> Writing:
+        return Fold(rows, misfit)(received) if received.stream_id == bad else FOLDS[type(received.fact)](received)
+
+    await publish(kafka_bootstrap, topic, [*events[:10], *refused, *[(p + 2000, k, s) for p, k, s in events[10:]]])
+    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {}, folds=dict.fromkeys(FOLDS, fold_or_fail))
     async with running(consumer):
         await caught_up(consumer, kafka_bootstrap, topic)
     assert open_parked(warehouse) == [(bad, 1001, "invalid"), (bad, 1002, "behind")]

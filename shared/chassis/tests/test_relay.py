@@ -42,7 +42,7 @@ async def test_the_topic_is_the_store(store: Store, shop_database: ServiceDataba
     assert headers["type"] == b"sample.order-placed.v1"
     correlation = records[0].key.decode().removeprefix("order-").replace("-", "")
     assert headers["traceparent"].decode().split("-")[:2] == ["00", correlation]
-    assert set(headers) == {"content-type", "type", "position", "traceparent"}
+    assert set(headers) == {"content-type", "type", "position", "traceparent", "era"}
 
 
 async def test_an_event_is_published_at_once_when_notified(

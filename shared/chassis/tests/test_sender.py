@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event, Lock
 from time import monotonic
 from uuid import UUID, uuid4
 
@@ -149,6 +150,37 @@ async def test_what_went_out_is_marked_though_a_neighbour_could_not_be_postponed
         await until(lambda: not open_rows(warehouse.database))
     assert len(outside.sent) == 4
     assert set(outside.delivered.values()) == {1}
+
+
+async def test_a_slow_message_holds_up_one_thread_alone(warehouse: Warehouse) -> None:
+    """The others take what is left of the batch: no more at a time than there are threads, and none waits behind the slow one."""
+    outside, present, most = Outside(), 0, 0
+    release, mutex = Event(), Lock()
+
+    def send(world: Outside, delivery: Delivery) -> None:
+        nonlocal present, most
+        with mutex:
+            present += 1
+            most = max(most, present)
+        assert delivery.payload["n"] != 0 or release.wait(10)
+        world.send(delivery)
+        with mutex:
+            present -= 1
+
+    for number in range(12):
+        enqueue(warehouse.database, uuid4(), "email", {"n": number})
+
+    def report(world: Outside, delivery: Delivery) -> None:
+        world.delivered.update([delivery.id])
+
+    async with running(Sender(warehouse.database, {"email": send}, outside, delivered=report, failed=report, threads=3)):
+        await until(lambda: len(outside.sent) == 11)
+        assert not outside.delivered
+        release.set()
+        await until(lambda: not open_rows(warehouse.database))
+    assert 2 <= most <= 3
+    assert set(outside.delivered.values()) == {1}
+    assert len(outside.delivered) == 12
 
 
 async def test_a_channel_this_process_does_not_have_is_left_alone(warehouse: Warehouse) -> None:

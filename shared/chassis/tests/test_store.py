@@ -19,7 +19,8 @@ from shop import ORDER, Order, OrderPacked, OrderPackedV2, OrderPaid, OrderPlace
 
 from shared_chassis.postgres import Database, ServiceDatabase
 from shared_chassis.recorder import Conflict, DbFunctionsError, Recorder
-from shared_chassis.store import Command, KeyReusedError, Store
+from shared_chassis.store import EXISTING, Command, KeyReusedError, PreconditionFailed, Store
+from shared_chassis.stream import Stream
 from shared_chassis.view import Statement
 from shared_events.event import Event
 from shared_events.ids import derive
@@ -92,6 +93,50 @@ def test_a_key_of_another_actor_or_body_is_refused(store: Store) -> None:
     for other in (Command(key, "resident:2", body_hash=b"a" * 32), Command(key, "resident:1", body_hash=b"b" * 32)):
         with pytest.raises(KeyReusedError):
             store.handle(ORDER, order, place(), other)
+
+
+def test_a_command_decided_on_another_version_is_refused(store: Store) -> None:
+    """Nothing is stored, the words name the present version, and the same key may be tried again."""
+    order, key = order_id(), uuid4()
+    store.handle(ORDER, order, place(), command())
+    for expected in (0, 2, 7):
+        with pytest.raises(PreconditionFailed, match=f"at version 1 now, not at {expected}") as caught:
+            store.handle(ORDER, order, place(), Command(key, "resident:1", expected=expected))
+        assert caught.value.present == 1
+    assert store.handle(ORDER, order, place(), Command(key, "resident:1", expected=1)).version == 2
+    assert store.handle(ORDER, order, place(), Command(uuid4(), "resident:1", expected=EXISTING)).version == 3
+    with pytest.raises(PreconditionFailed, match="does not exist"):
+        store.handle(ORDER, order_id(), place(), Command(uuid4(), "resident:1", expected=EXISTING))
+
+
+def test_a_repeated_command_gets_its_first_result_though_its_version_is_gone(store: Store) -> None:
+    """The answer was lost, the caller repeats: what it expected was true the first time."""
+    order, key = order_id(), uuid4()
+    store.handle(ORDER, order, place(), command())
+    first = store.handle(ORDER, order, place(), Command(key, "resident:1", expected=1))
+    store.handle(ORDER, order, place(), command())
+    again = store.handle(ORDER, order, place(), Command(key, "resident:1", expected=1))
+    assert (again.repeated, again.first_version, again.count) == (True, first.first_version, first.count)
+
+
+def test_of_two_replicas_with_one_expectation_one_wins(shop_database: ServiceDatabase) -> None:
+    """The loser does not decide again on what it never read: it is told."""
+    replicas = [shop.open_store(shop_database), shop.open_store(shop_database)]
+    order = order_id()
+    replicas[0].handle(ORDER, order, place(), command())
+
+    def act(number: int) -> str:
+        try:
+            replicas[number % 2].handle(ORDER, order, place(), Command(uuid4(), "resident:1", expected=1))
+        except PreconditionFailed:
+            return "told"
+        return "won"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(act, range(16)))
+    assert sorted(outcomes) == ["told"] * 15 + ["won"]
+    for replica in replicas:
+        replica.database.close()
 
 
 def test_a_refused_command_stores_nothing(store: Store) -> None:
@@ -360,9 +405,9 @@ def test_a_decision_on_an_old_clock_is_made_again(store: Store) -> None:
     times: list[datetime] = []
     look_up = store._look_up
 
-    def slow(key: UUID) -> object:
-        now, known = look_up(key)
-        return (now - timedelta(seconds=6) if not times else now), known
+    def slow(stream: Stream[Order], stream_id: str, key: UUID) -> object:
+        now, known, loaded = look_up(stream, stream_id, key)
+        return (now - timedelta(seconds=6) if not times else now), known, loaded
 
     store._look_up = slow  # type: ignore[method-assign,assignment]  # the clock of the first look is set back
 

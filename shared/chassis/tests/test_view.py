@@ -1,11 +1,16 @@
 """Own read models: applied twice is once, rebuilt is live, and nobody sees an empty page meanwhile (traps T15, T16)."""
 
 import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import cast
 from uuid import uuid4
 
 import psycopg
 import pytest
 import shop
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
 from shop import ORDER, OrderPlaced, place
 
 from shared_chassis.keyring import Keyring
@@ -14,7 +19,9 @@ from shared_chassis.postgres import Database, MigrationChangedError, ServiceData
 from shared_chassis.recorder import Recorder
 from shared_chassis.register import draw, voids
 from shared_chassis.store import Command, Store
-from shared_chassis.view import rebuild
+from shared_chassis.view import Fold, Row, Rows, Statement, project, rebuild
+from shared_events.envelope import Envelope, Recorded
+from shared_events.ids import uuid_of
 
 pytestmark = pytest.mark.postgres
 
@@ -74,6 +81,80 @@ def test_a_view_keeps_personal_data_sealed(shop_database: ServiceDatabase, keyri
     dump = database.query("SELECT convert_from(state, 'UTF8') AS text FROM stored_events")
     assert "ring" not in str(dump)
     database.close()
+
+
+TILL = Rows("till", {"order_id": "uuid", "items": "jsonb", "paid_at": "timestamptz", "tags": "text[]"})
+
+
+def sell(row: Row | None, fact: Recorded) -> Row:
+    """Add what was ordered."""
+    items = cast("list[object]", row["items"]) if row else []
+    return {
+        "order_id": uuid_of(fact.stream_id),
+        "items": [*items, cast("OrderPlaced", fact.fact).item],
+        "paid_at": fact.envelope.time,
+        "tags": ["a", "b, c"],
+    }
+
+
+def sold(order: str, *items: str) -> list[Recorded]:
+    """Sell some things, one after another."""
+    now = datetime(2026, 1, 12, 6, tzinfo=UTC)
+    envelope = Envelope(uuid4(), "/shop", OrderPlaced.TYPE, now, now, "resident:1", uuid4(), uuid4())
+    return [Recorded(order, place, envelope, OrderPlaced(item=item)) for place, item in enumerate(items, 1)]
+
+
+@pytest.fixture
+def till(shop_database: ServiceDatabase) -> Iterator[Connection[DictRow]]:
+    """Give a connection with a table that is folded in memory."""
+    with psycopg.connect(
+        shop_database.owner_url, autocommit=True, row_factory=dict_row, options=f"-c search_path={shop_database.service}"
+    ) as connection:
+        connection.execute("CREATE TABLE till (order_id uuid PRIMARY KEY, items jsonb, paid_at timestamptz, tags text[])")
+        yield connection
+
+
+def in_till(connection: Connection[DictRow], order: str) -> DictRow | None:
+    """Read an order's row, and which transaction wrote it."""
+    return connection.execute("SELECT *, xmin::text AS written FROM till WHERE order_id = %s", [uuid_of(order)]).fetchone()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_row_folded_in_batches_is_the_row_folded_fact_by_fact(till: Connection[DictRow], batch: int) -> None:
+    """The order of a stream's facts counts, not how many come together; every type comes back as it was written."""
+    first, second = f"order-{uuid4()}", f"order-{uuid4()}"
+    mixed = [each for pair in zip(sold(first, *"abcde"), sold(second, *"vwxyz"), strict=True) for each in pair]
+    for start in range(0, len(mixed), batch):
+        with till.pipeline(), till.transaction():
+            project(till, {OrderPlaced: Fold(TILL, sell)}, mixed[start : start + batch])
+    row, other = in_till(till, first), in_till(till, second)
+    assert row is not None
+    assert other is not None
+    assert (row["items"], other["items"]) == (list("abcde"), list("vwxyz"))
+    assert (row["paid_at"], row["tags"]) == (datetime(2026, 1, 12, 6, tzinfo=UTC), ["a", "b, c"])
+
+
+def test_a_row_that_does_not_change_is_not_written(till: Connection[DictRow]) -> None:
+    """And where a fact makes no row, there is none; a step may write several things."""
+    order, nobody = f"order-{uuid4()}", f"order-{uuid4()}"
+    project(till, {OrderPlaced: Fold(TILL, sell)}, sold(order, "tea"))
+    before = in_till(till, order)
+    project(till, {OrderPlaced: Fold(TILL, lambda row, _fact: row)}, [*sold(order, "milk"), *sold(nobody, "milk")])
+    assert before is not None
+    assert in_till(till, order) == before
+    assert in_till(till, nobody) is None
+    both = (Statement("UPDATE till SET tags = '{}'", {}), Fold(TILL, sell)(sold(nobody, "milk")[0]))
+    project(till, {OrderPlaced: lambda _fact: both}, sold(order, "milk"))
+    row, new = in_till(till, order), in_till(till, nobody)
+    assert row is not None
+    assert new is not None
+    assert (row["tags"], new["items"]) == ([], ["milk"])
+
+
+def test_a_stream_without_a_uuid_has_no_row() -> None:
+    """It would be everybody's row."""
+    with pytest.raises(ValueError, match="names no uuid"):
+        Fold(TILL, sell)(sold("calendar-kazan", "tea")[0])
 
 
 def test_numbers_of_a_register_have_no_unexplained_hole(store: Store) -> None:

@@ -15,12 +15,42 @@ languages: [en, ru]
 default_language: ru
 register_prefix: SMP
 """,
+    "calendars.yaml": """\
+- id: sample
+  version: "1"
+  week:
+    mon: ["08:00-12:00", "13:00-17:00"]
+    tue: ["08:00-17:00"]
+    wed: ["08:00-17:00"]
+    thu: ["08:00-17:00"]
+    fri: ["08:00-15:00"]
+    sat: []
+    sun: []
+  holidays: {country: RU, from_year: 2025, to_year: 2025}
+  days_off:
+    - date: 2025-08-29
+      names: {en: Fair, ru: Ярмарка}
+  working_days:
+    - date: 2025-08-30
+      hours: ["10:00-14:00"]
+- id: shifts
+  version: "7"
+  timezone: Europe/Samara
+""",
     "districts.yaml": """\
 - code: north
   names: {en: North, ru: Север}
   aliases: ["1"]
 - code: south
   names: {en: South, ru: Юг}
+""",
+    "buildings.yaml": """\
+- code: mill-1
+  address: Mill Street, 1
+  suburb: Mill
+  district: north
+- code: tower
+  address: Tower Square
 """,
     "service-types.yaml": """\
 - code: no-heating
@@ -34,11 +64,33 @@ register_prefix: SMP
 - code: other
   names: {en: Other, ru: Другое}
   group: other
+- code: lift
+  names: {en: Lift, ru: Лифт}
+  group: house
+  parent: other
+  questions_version: "3"
+  questions:
+    - code: people
+      kind: number
+      names: {en: How many, ru: Сколько}
+      least: 1
+      most: 9
+    - code: where
+      kind: choice
+      names: {en: Where, ru: Где}
+      required: false
+      choices:
+        top: {en: Top, ru: Вверху}
+        bottom: {en: Bottom, ru: Внизу}
+  evidence_required: 1
+  valid_from: 2026-01-01
+  valid_to: 2027-01-01
 """,
     "organisations.yaml": """\
 - slug: houses
   name: Houses Ltd
   kind: management
+  calendar: shifts
 - slug: lights
   name: Lights
   kind: contractor
@@ -58,6 +110,16 @@ register_prefix: SMP
   service_types: [street-light]
   districts: [north]
   valid_from: 2026-01-01
+- organisation: lights
+  service_types: [no-heating]
+  buildings: [mill-1]
+  valid_from: 2026-01-01
+""",
+    "routing.yaml": """\
+- id: night
+  when: hour >= 22
+  organisation: lights
+  note: Nobody else is awake.
 """,
     "terms.yaml": """\
 version: "1"
@@ -66,6 +128,13 @@ stages:
   accept: {unit: elapsed-minutes, minutes: 60}
   finish: {unit: elapsed-minutes, minutes: 600}
   silent_consent: {unit: elapsed-minutes, minutes: 30}
+  information: {unit: working-days, days: 5}
+warn_percent: 75
+ladder:
+  - {after_minutes: 0, to: dispatcher}
+  - {after_minutes: 60, to: supervisor}
+statutory_pauses: [completion_proposed]
+most_declines: 2
 overrides:
   - service_types: [no-heating]
     stages:

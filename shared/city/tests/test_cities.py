@@ -1,7 +1,7 @@
 """The packs of this repository."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +10,7 @@ import pytest
 import shared_events.discussion
 import shared_events.dispatch
 import shared_events.request
-from shared_calendar import ElapsedMinutes
+from shared_calendar import CalendarDays, ElapsedMinutes, Unit, WindowedMinutes, WorkingMinutes, due, elapsed
 from shared_city import (
     City,
     Reporter,
@@ -27,7 +27,7 @@ from shared_city import (
     terms_for,
 )
 from shared_city.imports import Channel, Ending
-from shared_city.model import OrganisationKind, Stage, SubmissionKind
+from shared_city.model import EscalationTarget, OrganisationKind, PauseCause, QuestionKind, Stage, SubmissionKind
 
 CITIES = Path(__file__).parents[3] / "cities"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -77,12 +77,14 @@ def test_kazan_serves_seven_districts_in_three_languages(cities: Mapping[str, Ci
     assert {(item.statute is None, item.lead_days) for item in kazan.procedures} == {(True, 0), (False, 7)}
 
 
-def test_kazan_has_one_responsible_for_everything_but_other(cities: Mapping[str, City]) -> None:
-    """In each district each type has somebody; `other` goes to a dispatcher."""
+def test_kazan_has_one_responsible_for_every_kind_but_other(cities: Mapping[str, City]) -> None:
+    """In each district each type has somebody; `other`, and who does not know which kind it is, goes to a dispatcher."""
     kazan = cities["kazan"]
+    wholes = {item.parent for item in kazan.service_types}
     nobody = {
         (item.code, place.code)
         for item in kazan.service_types
+        if item.code not in wholes
         for place in kazan.districts
         if responsible(kazan, item.code, place.code, NOW) is None
     }
@@ -92,12 +94,92 @@ def test_kazan_has_one_responsible_for_everything_but_other(cities: Mapping[str,
 
 
 def test_kazan_has_the_terms_of_the_decree(cities: Mapping[str, City]) -> None:
-    """An accident half an hour, a blocked sewer or chute two hours, repairs three days."""
+    """An accident half an hour, a blocked sewer or chute two hours, repairs three days, a written appeal thirty."""
     kazan = cities["kazan"]
-    assert terms_for(kazan, "pipe-burst", "accept") == ElapsedMinutes(minutes=30)
-    assert terms_for(kazan, "sewer-blockage", "finish") == ElapsedMinutes(minutes=2 * 60)
-    assert terms_for(kazan, "refuse-chute-blockage", "finish") == ElapsedMinutes(minutes=2 * 60)
-    assert terms_for(kazan, "roof-leak", "finish") == ElapsedMinutes(minutes=3 * 24 * 60)
+    for accident in ("no-heating", "no-cold-water", "pipe-burst", "no-electricity", "gas-smell", "trapped-in-lift"):
+        steps = [terms_for(kazan, accident, stage) for stage in ("accept", "start")]
+        assert all(isinstance(step, ElapsedMinutes) for step in steps)
+        assert sum(step.amount for step in steps) == 30
+    assert terms_for(kazan, "sewer-blockage", "statutory") == ElapsedMinutes(minutes=2 * 60)
+    by_day = WindowedMinutes(minutes=2 * 60, opens="08:00", closes="23:00")
+    assert terms_for(kazan, "refuse-chute-blockage", "statutory") == by_day
+    assert terms_for(kazan, "roof-leak", "statutory") == CalendarDays(days=3)
+    assert terms_for(kazan, "roof-leak", "finish") == CalendarDays(days=3)
+    assert terms_for(kazan, "charges", "answer") == CalendarDays(days=30)
+
+
+def test_kazan_sets_every_clock_for_every_kind(cities: Mapping[str, City]) -> None:
+    """All six clocks, silent consent and the wait for an answer, in all six units."""
+    kazan = cities["kazan"]
+    terms = [terms_for(kazan, item.code, stage) for item in kazan.service_types for stage in get_args(Stage)]
+    assert {term.unit for term in terms} == set(get_args(Unit))
+
+
+@pytest.mark.parametrize(("year", "days", "hours"), [(2025, 245, None), (2026, 244, 1945)])
+def test_kazans_offices_work_as_the_republics_ministry_of_labour_says(
+    cities: Mapping[str, City], year: int, days: int, hours: int | None
+) -> None:
+    """Working days of a five-day week, and hours of a forty-hour week, as the ministry publishes them for Tatarstan."""
+    office = cities["kazan"].calendar("office")
+    every = [date(year, 1, 1) + timedelta(days=number) for number in range(365)]
+    assert sum(office.is_working_day(day) for day in every) == days
+    term = WorkingMinutes(minutes=1)
+    new_year, next_year = (datetime(each, 1, 1, tzinfo=office.timezone) for each in (year, year + 1))
+    if hours is not None:
+        assert elapsed(new_year, next_year, term, office) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2026-01-09", []),
+        ("2025-11-01", ["08:00-12:00", "13:00-16:00"]),
+        ("2025-11-03", []),
+        ("2025-03-31", ["08:00-12:00", "13:00-17:00"]),
+        ("2026-03-19", ["08:00-12:00", "13:00-16:00"]),
+        ("2026-03-20", []),
+        ("2026-05-27", []),
+        ("2026-11-06", []),
+        ("2027-02-20", ["08:00-12:00", "13:00-16:00"]),
+        ("2027-02-22", []),
+        ("2027-08-30", []),
+    ],
+)
+def test_kazan_keeps_russias_and_tatarstans_days(cities: Mapping[str, City], day: str, expected: list[str]) -> None:
+    """Moved days, working Saturdays, days before a holiday; a regional holiday on a Sunday moves nothing."""
+    hours = cities["kazan"].calendar("office").hours_on(date.fromisoformat(day))
+    assert [f"{opens}-{closes}" for opens, closes in hours] == expected
+
+
+def test_kazans_emergency_services_never_close(cities: Mapping[str, City]) -> None:
+    """Day and night, and no gap at midnight or on the first of January."""
+    kazan = cities["kazan"]
+    emergency = kazan.calendar("emergency")
+    assert emergency.days == {}
+    eve = datetime(2025, 12, 31, 23, 30, tzinfo=kazan.timezone)
+    assert due(eve, WorkingMinutes(minutes=60), emergency) == due(eve, ElapsedMinutes(minutes=60), emergency)
+    on_call = [item.slug for item in kazan.organisations if item.calendar == "emergency"]
+    assert {"emergency-repair", "lift-service", "gas-network"} <= set(on_call)
+
+
+def test_kazans_types_are_a_tree_and_its_buildings_stand_in_every_district(cities: Mapping[str, City]) -> None:
+    """Three levels of types; every building has an address, a suburb and a district."""
+    kazan = cities["kazan"]
+    parents = {item.code: item.parent for item in kazan.service_types}
+    assert parents["no-heating"] == "heating"
+    assert parents["heating"] == "housing"
+    assert parents["housing"] is None
+    assert len(kazan.buildings) >= 20
+    assert {item.district for item in kazan.buildings} == {item.code for item in kazan.districts}
+    assert all(item.suburb for item in kazan.buildings)
+
+
+def test_a_house_that_manages_itself_goes_before_its_district(cities: Mapping[str, City]) -> None:
+    """One named for a building."""
+    kazan = cities["kazan"]
+    own = responsible(kazan, "roof-leak", "sovetsky", NOW, "pobedy-100")
+    next_door = responsible(kazan, "roof-leak", "sovetsky", NOW, "zakieva-5")
+    assert [item.organisation for item in (own, next_door) if item] == ["housing-partnership-pobeda", "management-sovetsky"]
 
 
 @pytest.mark.parametrize(("name", "owner"), LOS_ANGELES_TYPES.items())
@@ -134,8 +216,17 @@ def test_los_angeles_owners_go_by_their_abbreviations(cities: Mapping[str, City]
 def test_los_angeles_is_played_in_minutes(cities: Mapping[str, City]) -> None:
     """So that breaches and silent consent happen while one watches."""
     city = cities["los-angeles"]
-    stages = [terms_for(city, None, stage) for stage in get_args(Stage)]
-    assert stages == [ElapsedMinutes(minutes=2), ElapsedMinutes(minutes=60), ElapsedMinutes(minutes=1)]
+    assert city.terms is not None
+    assert {stage: term.amount for stage, term in city.terms.stages.items()} == {
+        "accept": 2,
+        "finish": 60,
+        "total": 120,
+        "silent_consent": 1,
+        "information": 5,
+    }
+    assert {term.unit for term in city.terms.stages.values()} == {"elapsed-minutes"}
+    assert (city.terms.warn_percent, city.terms.most_declines) == (50, 3)
+    assert [(rung.after_minutes, rung.to) for rung in city.terms.ladder] == [(0, "dispatcher")]
 
 
 HEADERS = {
@@ -226,6 +317,11 @@ def test_madrid_holds_discussions_without_a_statute_and_takes_no_requests(cities
 
 def test_packs_use_the_words_of_the_contract() -> None:
     """What a pack may say of kinds and channels is what events may say of them."""
+    assert set(get_args(shared_events.dispatch.Stage)) == set(get_args(Stage)) - {"silent_consent", "information"}
+    assert get_args(PauseCause) == get_args(shared_events.dispatch.PauseCause)
+    assert get_args(EscalationTarget) == get_args(shared_events.dispatch.EscalationTarget)
+    assert get_args(Unit) == get_args(shared_events.dispatch.TermStated.model_fields["unit"].annotation)
+    assert get_args(QuestionKind) == get_args(shared_events.request.Question.model_fields["kind"].annotation)
     assert get_args(OrganisationKind) == get_args(shared_events.dispatch.OrganisationKind)
     assert get_args(SubmissionKind) == get_args(shared_events.discussion.SubmissionKind)
     assert get_args(Channel) == get_args(shared_events.request.Channel)

@@ -11,6 +11,9 @@ FROM_2025 = "organisation: lights, service_types: [no-heating], districts: [sout
 
 WritePack = Callable[..., Path]
 BUT_CITY = (
+    "calendars.yaml",
+    "buildings.yaml",
+    "routing.yaml",
     "districts.yaml",
     "service-types.yaml",
     "organisations.yaml",
@@ -45,21 +48,26 @@ DAMAGES = [
     ("districts.yaml:1", "- code: north\n", "north: {}\nrest:\n- code: north\n", "must be a list"),
     ("service-types.yaml:4", "emergency: true", "emergency: maybe", "emergency: must be true or false, not 'maybe'"),
     ("service-types.yaml:8", "group: territory", "group: territory\n  colour: red", "unknown key 'colour'; allowed: code,"),
-    ("service-types.yaml:6", "ru: Фонарь", "ru:", "names.ru: must be text"),
+    ("service-types.yaml:6", "ru: Фонарь", "ru: null", "names.ru: must be text"),
     ("service-types.yaml:9", "Street Light Out", "OTHER", "'other' already names the service type on line 5"),
     ("service-types.yaml:9", "- code: other\n  names", "- names", "'code' is missing"),
-    ("organisations.yaml:6", "kind: contractor", "kind: firm", "must be 'management', 'contractor', 'supplier' or 'department'"),
-    ("organisations.yaml:4", "aliases: [BSL]", "aliases: [Houses]", "'Houses' already names the organisation on line 1"),
-    ("organisations.yaml:7", "aliases: [BSL]", "aliases: BSL", "aliases: must be a list, not 'BSL'"),
+    ("organisations.yaml:7", "kind: contractor", "kind: firm", "must be 'management', 'contractor', 'supplier' or 'department'"),
+    ("organisations.yaml:5", "aliases: [BSL]", "aliases: [Houses]", "'Houses' already names the organisation on line 1"),
+    ("organisations.yaml:8", "aliases: [BSL]", "aliases: BSL", "aliases: must be a list, not 'BSL'"),
     ("responsibilities.yaml:6", "organisation: lights", "organisation: lamps", "no organisation 'lamps'; known: houses, lights"),
-    ("responsibilities.yaml:2", "[no-heating]", "[heating]", "no service type 'heating'; known: no-heating, other, street-light"),
+    (
+        "responsibilities.yaml:2",
+        "[no-heating]",
+        "[heating]",
+        "no service type 'heating'; known: lift, no-heating, other, street-light",
+    ),
     ("responsibilities.yaml:3", "[north, south]", "[north, west]", "there is no district 'west'; known: north, south"),
-    ("responsibilities.yaml:6", "  city_wide: true\n", "", "say either 'districts' or 'city_wide: true'"),
+    ("responsibilities.yaml:6", "  city_wide: true\n", "", "say either 'buildings', 'districts' or 'city_wide: true'"),
     (
         "responsibilities.yaml:6",
         "city_wide: true",
         "city_wide: true\n  districts: [north]",
-        "say either 'districts' or 'city_wide",
+        "say either 'buildings', 'districts' or 'city_wide",
     ),
     ("responsibilities.yaml:1", "2026-07-01", "2025-07-01", "valid_to (2025-07-01) must come after valid_from (2026-01-01)"),
     ("responsibilities.yaml:5", "2026-07-01", "2026-07-32", "'2026-07-32' cannot be read"),
@@ -72,12 +80,84 @@ DAMAGES = [
         "terms.yaml:5",
         "unit: elapsed-minutes, minutes: 600",
         "unit: days, days: 3",
-        "stages.finish.unit: must be 'elapsed-minutes'",
+        "stages.finish: a term says its unit; allowed: elapsed-minutes, working-minutes, calendar-days, working-days, months",
     ),
-    ("terms.yaml:5", "  finish: {", "  end: {", "unknown key 'end': must be 'accept', 'finish' or 'silent_consent'"),
-    ("terms.yaml:8", "[no-heating]", "[heating]", "there is no service type 'heating'"),
+    ("terms.yaml:5", "  finish: {", "  end: {", "unknown key 'end': must be 'accept', 'start', 'finish'"),
+    ("terms.yaml:15", "[no-heating]", "[heating]", "there is no service type 'heating'"),
     ("terms.yaml:2", "calendar: {id: sample, ", "calendar: {", "'calendar.id' is missing"),
     ("terms.yaml:2", "calendar: {", "calendar: {days: 5, ", "unknown key 'days'; allowed: id, version"),
+    ("terms.yaml:5", "unit: elapsed-minutes, minutes: 600", "unit: months", "'stages.finish.months' is missing"),
+    ("terms.yaml:5", "elapsed-minutes, minutes: 600", "months, months: 121", "finish.months: must be at most 120, not '121'"),
+    ("terms.yaml:5", "elapsed-minutes, minutes: 600", "months, days: 1", "unknown key 'days'; allowed: unit, months"),
+    (
+        "terms.yaml:5",
+        "elapsed-minutes, minutes: 600",
+        'windowed-minutes, minutes: 60, opens: "23:00", closes: "08:00"',
+        "stages.finish: a window must close after it opens: 23:00-08:00",
+    ),
+    (
+        "terms.yaml:5",
+        "elapsed-minutes, minutes: 600",
+        'windowed-minutes, minutes: 60, opens: "8:00", closes: "23:00"',
+        "stages.finish.opens: must be a time of the day from 00:00 to 24:00, in quotes, like '08:00'",
+    ),
+    ("terms.yaml:3", "  information: {unit: working-days, days: 5}\n", "", "stages: no term for information"),
+    ("terms.yaml:2", "id: sample", "id: simple", "there is no calendar 'simple'; known: sample, shifts"),
+    ("terms.yaml:2", 'version: "1"}', 'version: "2"}', "calendar: 'sample' is in version '1', not '2'"),
+    ("terms.yaml:8", "warn_percent: 75", "warn_percent: 100", "warn_percent: must be at most 99, not '100'"),
+    ("terms.yaml:9", "after_minutes: 60", "after_minutes: 0", "ladder: rungs come in order: 0 minutes after 0"),
+    ("terms.yaml:11", "to: supervisor", "to: mayor", "must be 'dispatcher', 'supervisor', 'committee' or 'city', not 'mayor'"),
+    (
+        "terms.yaml:12",
+        "[completion_proposed]",
+        "[lunch]",
+        "must be 'information_requested' or 'completion_proposed', not 'lunch'",
+    ),
+    ("terms.yaml:13", "most_declines: 2", "most_declines: 0", "most_declines: must be at least 1, not '0'"),
+    ("calendars.yaml:18", "- id: shifts", "- id: sample", "'sample' already names the calendar on line 1"),
+    ("calendars.yaml:1", '  version: "1"\n', "", "'version' is missing"),
+    ("calendars.yaml:3", "    sun: []\n", "", "week: a week says the hours of each day, an empty list for none; missing: sun"),
+    ("calendars.yaml:4", '12:00", "13:00', '13:30", "13:00', "hours must be in order and must not overlap: 13:00-17:00"),
+    ("calendars.yaml:8", "08:00-15:00", "15:00-08:00", "hours must end after they begin: 15:00-08:00"),
+    ("calendars.yaml:8", "08:00-15:00", "08:00-24:30", "must be a time of the day from 00:00 to 24:00"),
+    ("calendars.yaml:3", "08:00-15:00", "08:00", "hours are a list of texts like 08:00-17:00"),
+    ("calendars.yaml:8", "    fri:", "    freitag:", "unknown key 'freitag': must be 'mon', 'tue'"),
+    ("calendars.yaml:11", "country: RU", "country: XX", "holidays: no holidays are known: Country XX not available"),
+    ("calendars.yaml:11", "to_year: 2025", "to_year: 2024", "holidays: to_year (2024) comes before from_year (2025)"),
+    ("calendars.yaml:14", "ru: Ярмарка", "tt: Ярминкә", "names: there is none in 'ru'; the city's languages are: en, ru"),
+    ("calendars.yaml:16", "date: 2025-08-30", "date: 2025-08-29", "2025-08-29: line 13 already says what day it is"),
+    ("calendars.yaml:17", '["10:00-14:00"]', "[]", "a working day has hours; write a day off under days_off"),
+    ("calendars.yaml:20", "Europe/Samara", "Samara", "timezone: must be a timezone like Europe/Moscow, not 'Samara'"),
+    ("buildings.yaml:5", "code: tower", "code: mill-1", "'mill-1' already names the building on line 1"),
+    ("buildings.yaml:4", "district: north", "district: west", "there is no district 'west'; known: north, south"),
+    ("buildings.yaml:5", "  address: Tower Square\n", "", "'address' is missing"),
+    ("routing.yaml:3", "organisation: lights", "organisation: lamps", "there is no organisation 'lamps'; known: houses, lights"),
+    ("routing.yaml:1", "  when: hour >= 22\n", "", "'when' is missing"),
+    ("organisations.yaml:4", "calendar: shifts", "calendar: office", "there is no calendar 'office'; known: sample, shifts"),
+    (
+        "responsibilities.yaml:16",
+        "buildings: [mill-1]",
+        "buildings: [mill-2]",
+        "there is no building 'mill-2'; known: mill-1, tower",
+    ),
+    ("service-types.yaml:15", "parent: other", "parent: house", "there is no service type 'house'; known: lift, no-heating"),
+    ("service-types.yaml:15", "parent: other", "parent: lift", "parent: 'lift' would be a kind of itself: lift -> lift"),
+    ("service-types.yaml:12", '  questions_version: "3"\n', "", "'questions' and 'questions_version' go together"),
+    ("service-types.yaml:18", "code: people", "code: How many", "code: must be lower-case Latin letters and digits, with single"),
+    ("service-types.yaml:12", "code: where", "code: people", "names 'people' twice"),
+    ("service-types.yaml:18", "most: 9", "most: 0", "questions: most (0) is less than least (1)"),
+    ("service-types.yaml:18", "kind: number", "kind: yes_no", "'least' and 'most' are for a question of kind number, not yes_no"),
+    ("service-types.yaml:23", "kind: choice", "kind: yes_no", "'choices' are for a question of kind choice, not yes_no"),
+    (
+        "service-types.yaml:23",
+        "        bottom: {en: Bottom, ru: Внизу}\n",
+        "",
+        "a question of kind choice has at least two choices",
+    ),
+    ("service-types.yaml:20", "ru: Сколько", "es: Cuántos", "names: there is none in 'ru'; the city's languages are: en, ru"),
+    ("service-types.yaml:28", "top: {en: Top", "top: {es: Alto, en: Top", "names: 'es' is not asked for"),
+    ("service-types.yaml:30", "evidence_required: 1", "evidence_required: -1", "evidence_required: must be at least 0, not '-1'"),
+    ("service-types.yaml:12", "2027-01-01", "2026-01-01", "valid_to (2026-01-01) must come after valid_from (2026-01-01)"),
     (
         "procedures.yaml:5",
         "statute: Article 5.1\n",
@@ -156,7 +236,7 @@ def test_all_problems_are_told_at_once(write_pack: WritePack) -> None:
         "city.yaml:7",
         "organisations.yaml:1",
         "organisations.yaml:2",
-        "organisations.yaml:6",
+        "organisations.yaml:7",
         "responsibilities.yaml:6",
     ]
     with pytest.raises(PackError) as refused:
@@ -181,7 +261,7 @@ def test_two_organisations_are_never_responsible_at_once(write_pack: WritePack, 
     """One district, one type, one day: one organisation. Both lines are named."""
     path = write_pack(add={"responsibilities.yaml": f"- {{{entry}}}\n"})
     expected = (
-        f"{path}/responsibilities.yaml:14: line 1 already makes 'houses' responsible, for an overlapping period, for "
+        f"{path}/responsibilities.yaml:18: line 1 already makes 'houses' responsible, for an overlapping period, for "
         "no-heating in south"
     )
     assert check(path) == ([expected] if overlaps else [])
@@ -192,7 +272,7 @@ def test_two_organisations_are_never_responsible_for_the_whole_city(write_pack: 
     entry = "- {organisation: houses, service_types: [street-light], city_wide: true, valid_from: 2027-01-01}\n"
     path = write_pack(add={"responsibilities.yaml": entry})
     (told,) = check(path)
-    assert told.startswith(f"{path}/responsibilities.yaml:14: line 6 already makes 'lights' responsible")
+    assert told.startswith(f"{path}/responsibilities.yaml:18: line 6 already makes 'lights' responsible")
     assert told.endswith("for street-light in the whole city")
 
 
@@ -200,7 +280,7 @@ def test_a_term_is_set_once(write_pack: WritePack) -> None:
     """Two overrides of one stage of one type name both lines; of different stages they go together."""
     again = "  - service_types: [other, no-heating]\n    stages:\n      {}: {{unit: elapsed-minutes, minutes: 5}}\n"
     path = write_pack(add={"terms.yaml": again.format("accept")})
-    assert check(path) == [f"{path}/terms.yaml:11: line 8 already sets 'accept' of 'no-heating'"]
+    assert check(path) == [f"{path}/terms.yaml:18: line 15 already sets 'accept' of 'no-heating'"]
     assert check(write_pack(add={"terms.yaml": again.format("finish")}, parent="other")) == []
 
 
@@ -232,7 +312,9 @@ def test_a_misspelt_file_is_refused(write_pack: WritePack) -> None:
     """Otherwise it would silently count for nothing."""
     path = write_pack(add={"organisation.yaml": "- slug: x\n", "notes.txt": "free"})
     (told,) = check(path)
-    assert told.startswith(f"{path}/organisation.yaml:1: is no file of a pack; allowed: city.yaml, districts.yaml")
+    assert told.startswith(
+        f"{path}/organisation.yaml:1: is no file of a pack; allowed: city.yaml, calendars.yaml, districts.yaml"
+    )
 
 
 def test_a_file_that_is_not_utf_8_is_refused_on_its_line(write_pack: WritePack) -> None:

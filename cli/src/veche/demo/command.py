@@ -100,8 +100,14 @@ def show(console: Console, report: Report, played: Played) -> None:
     table.add_row("events", f"{report.events.stored:,} stored, {report.events.published:,} published")
     for consumer, count in sorted(report.events.consumed.items()):
         table.add_row("", f"{count:,} consumed by {consumer}")
+    table.add_row(
+        "terms and turns",
+        f"{report.warned:,} warnings, {report.breaches:,} breaches; {report.silent_acceptances:,} accepted by silence, "
+        f"{report.reopened:,} reopened; {report.declined:,} refusals, {report.bounced:,} decided by the committee",
+    )
     table.add_row("lost, twice, parked", f"{report.lost}, {report.duplicate_effects}, {report.parked}")
-    table.add_row("event to report", f"half within {report.e2e_p50_s} s, 99 of 100 within {report.e2e_p99_s} s")
+    if report.e2e_p50_s is not None and report.e2e_p99_s is not None:
+        table.add_row("event to report", f"half within {report.e2e_p50_s:.1f} s, 99 of 100 within {report.e2e_p99_s:.1f} s")
     table.add_row("processor", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.cpu_s.items()))
     console.print(table)
     show_refused(console, played.outcome.refused)

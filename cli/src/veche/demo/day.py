@@ -15,6 +15,7 @@ from local_stack.places import Home
 from local_stack.state import State
 from local_stack.status import status
 from veche.demo import report as checks
+from veche.demo.counted import FIGURES
 from veche.demo.figures import Check, Discussions, Events, Report, Requests, Submissions
 from veche.demo.logs import Books, PositionsReader, read_books, settle
 from veche.failure import CommandError
@@ -145,6 +146,8 @@ def reported(played: Played, duration_s: float, cpu_s: Mapping[str, float]) -> R
             consumed={**checks.consumed(books), "analytics-facts": len(told.ids)},
         ),
         events_by_type=checks.by_type(books.stored.values()),
+        **books.counted.figures,
+        holder_minutes_sum_ok=not books.counted.wrong,
         parked=len(books.parked),
         duplicate_effects=duplicates.total(),
         lost=losses.total,
@@ -170,6 +173,7 @@ def _checks(report: Report, played: Played, duplicates: Counter[str]) -> list[Ch
     said = checks.submissions(books, of_discussions)
     protocols = checks.count(books, "discussion.protocol-drafted.v1", of_discussions)
     published = checks.by_type(books.published.values())
+    outcome, told_of = played.outcome, {name: report.events_by_type.get(type_, 0) for name, type_ in FIGURES.items()}
     return [
         Check(name=name, holds=holds, said=said)
         for name, holds, said in (
@@ -196,6 +200,17 @@ def _checks(report: Report, played: Played, duplicates: Counter[str]) -> list[Ch
                 "stores = analytics, by type",
                 report.events_by_type == dict(played.told.by_type),
                 f"{sum(played.told.by_type.values())} facts",
+            ),
+            ("terms and turns by SQL = stores", books.counted.figures == told_of, str(books.counted.figures)),
+            (
+                "disputes, declines and bounces = stored",
+                outcome.turns == {name: checks.count(books, FIGURES[name], of_requests) for name in outcome.turns},
+                str(outcome.turns),
+            ),
+            (
+                "holders' minutes sum to the totals",
+                report.holder_minutes_sum_ok and books.counted.cases > 0,
+                f"{books.counted.cases} cases, wrong: {', '.join(books.counted.wrong[:5]) or 'none'}",
             ),
             ("nothing is lost", report.lost == 0, str(report.losses)),
             ("nothing happened twice", report.duplicate_effects == 0, str(dict(duplicates))),

@@ -49,13 +49,25 @@ class Check(_Figures):
 
 
 class Report(_Figures):
-    """What the demo did; times in seconds."""
+    """What the demo did; times in seconds.
+
+    From `breaches` to `bounced` facts are counted by SQL: breaches of terms, warnings of them, silent acceptances, rounds that
+    began anew, refusals by executors (those before a committee's decision included), and decisions of the committee.
+    `holder_minutes_sum_ok`: for every case the minutes of its holders sum to its total.
+    """
 
     requests: Requests
     discussions: Discussions
     submissions: Submissions
     events: Events
     events_by_type: dict[str, int]
+    breaches: int
+    warned: int
+    silent_acceptances: int
+    reopened: int
+    declined: int
+    bounced: int
+    holder_minutes_sum_ok: bool
     parked: int
     duplicate_effects: int
     lost: int

@@ -1,6 +1,6 @@
 """The report's checks, as pure functions over the books: what is lost, and what happened twice for one cause."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,16 +13,36 @@ REACTIONS: Mapping[str, Mapping[str, str]] = {
     "dispatch": {
         "request.request-submitted.v1": "open-case",
         "request.request-registered.v1": "route",
+        "request.request-reclassified.v1": "reclassify",
+        "request.information-requested.v1": "await-information",
+        "request.information-received.v1": "go-on",
+        "request.information-not-received.v1": "go-on",
+        "request.request-reopened.v1": "reopen",
         "request.completion-proposed.v1": "ask-resident",
         "request.request-closed.v1": "close-case",
     },
-    "request": {"dispatch.work-reported-done.v1": "propose-completion"},
+    "request": {
+        "dispatch.work-reported-done.v1": "propose-completion",
+        "dispatch.work-found-impossible.v1": "find-impossible",
+    },
     "notification": {
+        "request.request-submitted.v1": "open-work-item",
+        "request.completion-disputed.v1": "open-work-item",
         "dispatch.routing-failed.v1": "open-work-item",
+        "dispatch.assignment-declined.v1": "open-work-item",
+        "dispatch.work-returned.v1": "open-work-item",
         "dispatch.deadline-breached.v1": "open-work-item",
+        "dispatch.request-escalated.v1": "open-work-item",
+        "dispatch.incident-suggested.v1": "open-work-item",
     },
 }
 """Service → type it reacts to → the reaction's name: its command id derives from event id and name, so it can be looked up."""
+
+ONLY_WHERE: Mapping[tuple[str, str], tuple[str, object]] = {
+    ("dispatch", "request.request-submitted.v1"): ("service_type", None),
+    ("notification", "request.request-submitted.v1"): ("service_type", None),
+}
+"""Service and type → the field and its value of those facts alone that something is done about."""
 
 CONSUMERS = {"dispatch": "dispatch-svc", "request": "request-svc", "notification": "notification-svc"}
 ONCE_A_CAUSE = (
@@ -32,7 +52,15 @@ ONCE_A_CAUSE = (
     "dispatch.request-assigned.v1",
     "notification.message-sent.v1",
 )
-MESSAGE_CAUSES = ("request.request-registered.v1", "request.completion-proposed.v1", "request.request-closed.v1")
+NEXT_TURN = ("dispatch.assignment-declined.v1", "dispatch.work-returned.v1", "dispatch.case-reclassified.v1")
+"""After each of these a case is assigned anew within its round."""
+MESSAGE_CAUSES = (
+    "request.request-registered.v1",
+    "request.information-requested.v1",
+    "request.completion-proposed.v1",
+    "request.request-reopened.v1",
+    "request.request-closed.v1",
+)
 SUBMISSIONS = ("discussion.question-submitted.v1", "discussion.proposal-submitted.v1", "discussion.remark-submitted.v1")
 
 
@@ -70,7 +98,8 @@ def unapplied(books: Books) -> Iterable[tuple[str, Fact]]:
         consumer = CONSUMERS[service]
         for fact in books.published.values():
             reaction = reactions.get(fact.type)
-            if reaction is None or not _passed(books, consumer, fact):
+            field, value = ONLY_WHERE.get((service, fact.type), ("", None))
+            if reaction is None or fact.data.get(field) != value or not _passed(books, consumer, fact):
                 continue
             parked = (consumer, topic_of(fact.service), fact.position) in books.parked
             if not parked and derive(fact.id, reaction) not in books.commands[service]:
@@ -91,13 +120,29 @@ def unmessaged(books: Books) -> Iterable[Fact]:
 
 
 def duplicate_effects(books: Books) -> Counter[str]:
-    """Count, by type, every effect beyond the first that one cause had."""
-    seen: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+    """Count, by type, every effect beyond the first: of a cause, or, where a case goes through rounds, of its turn in a round."""
+    turns: Counter[str] = Counter()
+    seen: Counter[tuple[str, ...]] = Counter()
     for fact in books.stored.values():
-        if fact.type in ONCE_A_CAUSE:
-            cause = fact.data.get("cause") or (fact.subject if fact.type == "dispatch.case-opened.v1" else fact.causation)
-            seen[fact.type, str(cause), str(fact.data.get("channel", ""))] += 1
-    return Counter({type_: count - 1 for (type_, _, _), count in seen.items() if count > 1})
+        if fact.type in NEXT_TURN:
+            turns[fact.subject] += 1
+        elif fact.type in ONCE_A_CAUSE:
+            seen[fact.type, *_cause(fact, turns)] += 1
+    return sum((Counter({type_: count - 1}) for (type_, *_), count in seen.items() if count > 1), Counter())
+
+
+def _cause(fact: Fact, turns: Mapping[str, int]) -> tuple[str, ...]:
+    """Name what may have an effect once: a second round has its own proposal, and a declined assignment its next one."""
+    said = fact.data
+    match fact.type:
+        case "dispatch.case-opened.v1":
+            return (fact.subject,)
+        case "request.completion-proposed.v1":
+            return (fact.subject, str(said["round"]))
+        case "dispatch.request-assigned.v1":
+            return (fact.subject, str(said["round"]), str(turns.get(fact.subject, 0)), str(said["organisation"]))
+        case _:
+            return (str(said.get("cause") or fact.causation), str(said.get("channel", "")))
 
 
 def consumed(books: Books) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """`veche play requests` and `veche play discussions`: real days through the public APIs of a city that is up."""
 
-import asyncio
 import base64
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.markup import escape
 
@@ -46,6 +46,11 @@ What becomes of each row:
              file's owner.
   Closed     accepted, started, reported done; the resident confirms. Cancelled: withdrawn. Referred out: rejected, outcome
              not responsible. Open: assigned, never accepted, so its deadline is breached. Other statuses: left open, reported.
+  Tempers    of closed rows, by SHA-256(file number) mod 100. 0-1: the resident, if there is one, disputes the first completion;
+             the executor works a second round, then the resident confirms. 2-4: the executor declines once; a robot dispatcher
+             claims the work item and assigns the file's owner again. 5: it declines until no more refusals are allowed; the
+             dispatcher records that the committee decided. The supervisor's look at a dispute stays in the queue.
+  Twice      a row that repeats an address and type looks at what is offered as the same, and says that it is not.
   Retries    5xx and lost answers are asked again with the same Idempotency-Key; playing a file twice adds nothing."""
 EXPLAIN_DISCUSSIONS = """\
 What becomes of the two files:
@@ -110,7 +115,7 @@ async def speak(
 def run(console: Console, playing: Coroutine[object, object, T]) -> T:
     """Run a play; what stops it is one sentence and status 1."""
     try:
-        return asyncio.run(playing)
+        return uvloop.run(playing)
     except* KNOWN as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -71,11 +72,12 @@ def read_rows(file: Path, city: City) -> tuple[list[Row], list[Refused]]:
     with file.open(encoding="utf-8-sig", newline="") as source:
         reader = csv.DictReader(source)
         names = columns(plan, list(reader.fieldnames or ()))
+        named = _Named(city)
         for record in reader:
             line = reader.line_num
             cells: dict[str, str] = {column: (record.get(name) or "").strip() for column, name in names.items()}
             try:
-                rows.append(_row(line, cells, plan, city))
+                rows.append(_row(line, cells, plan, named))
             except (UnreadableDateError, UnknownTypeError, NoNumberError) as error:
                 refused.append(Refused(line, str(error)))
     rows.sort(key=lambda row: (row.created, row.number))
@@ -90,15 +92,26 @@ class NoNumberError(ValueError):
     """The row has no number or no creation date."""
 
 
-def _row(line: int, cells: Mapping[str, str], plan: RequestImport, city: City) -> Row:
+class _Named:
+    """What a city calls things, each name looked up once: a day names the same few things thousands of times."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self.service_type = cache(partial(service_type, city))
+        self.district = cache(partial(district, city))
+        self.organisation = cache(partial(organisation, city))
+
+
+def _row(line: int, cells: Mapping[str, str], plan: RequestImport, named: _Named) -> Row:
+    city = named.city
     created = read_time(plan, city.timezone, cells["created"])
     if created is None or not cells["number"]:
         raise NoNumberError(NoNumberError.__doc__)
-    known = service_type(city, cells["service_type"])
+    known = named.service_type(cells["service_type"])
     if known is None:
         raise UnknownTypeError(f"{UnknownTypeError.__doc__} It reads '{cells['service_type']}'.")
-    territory = district(city, cells["district"]) if cells.get("district") else None
-    owner = organisation(city, cells["owner"]) if cells.get("owner") else None
+    territory = named.district(cells["district"]) if cells.get("district") else None
+    owner = named.organisation(cells["owner"]) if cells.get("owner") else None
     return Row(
         line,
         cells["number"],

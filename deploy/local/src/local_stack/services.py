@@ -84,6 +84,7 @@ def environment(
         "OBJECTS": str(home.objects),
         "OUTBOX": str(home.outbox),
         "ANALYTICS_FILE": str(home.analytics / "analytics.duckdb"),
+        "WEBHOOK_PRIVATE_TARGETS": "true",  # whoever develops an executor's program runs it on the same machine
         "LOG_LEVEL": level,
         "PYTHONUNBUFFERED": "1",
     }

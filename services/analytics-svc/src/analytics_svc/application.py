@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from analytics_svc import domain
-from analytics_svc.domain import REPORT
+from analytics_svc.domain.report import REPORT, save
 from analytics_svc.facts.file import FactFile
 from shared_chassis.http import ANYBODY, Rules
 from shared_chassis.postgres import Database
@@ -40,6 +39,6 @@ def save_report(context: Context, name: str, report: str, parameters: Mapping[st
     """Keep a report under a name; the same command keeps it once."""
     saved = derive(command.id)
     result = context.store.handle(
-        REPORT, report_stream(saved), lambda known, _now: domain.save(known, name, report, parameters), command
+        REPORT, report_stream(saved), lambda known, _now: save(known, name, report, parameters), command
     )
     return saved, result

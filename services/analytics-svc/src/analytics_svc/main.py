@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from analytics_svc import __doc__ as about
 from analytics_svc.api import ERRORS, router
 from analytics_svc.application import MAY, SERVICE, Context
+from analytics_svc.domain.surge import Sensitivity
 from analytics_svc.facts.file import FactFile
 from analytics_svc.facts.fold import FOLDS
 from analytics_svc.facts.parked import DuckParking
@@ -43,6 +44,7 @@ from shared_chassis.process import (
     http_component,
     run,
 )
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -59,6 +61,9 @@ UNPUBLISHED_SECONDS = 30.0
 
 GATHER = 0.25
 """Seconds between two fetches: a fact may be a quarter of a second late, and comes with hundreds of others in one transaction."""
+
+FOLDERS = 2
+"""Threads that read and fold: folding waits for nobody, so more of them would only take turns."""
 
 EVERY_TOPIC = tuple(topic_of(service) for service in ("request", "dispatch", "discussion", "notification", NAME))
 
@@ -91,6 +96,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
             Component("consumer", consumer.run),
             Component("tallies", tallies.run),
             Component("tally-watch", functools.partial(watch_tallies, facts)),
+            Component("purge", Purge(database).run),
         ]
     routers = [
         router,
@@ -154,6 +160,7 @@ def _consumer(settings: Settings, mapper: EventMapper, positions: DuckPositions)
         positions,
         None,
         bootstrap=settings.kafka_bootstrap_servers,
+        concurrency=FOLDERS,
         gather=GATHER,
     )
 
@@ -174,10 +181,18 @@ def rebuild_views(settings: Settings) -> None:
 
 
 def run_streams(settings: Settings) -> None:
-    """Run the stream processor alone: it tallies registrations by the minute."""
-    from analytics_svc.streams import Streams
+    """Run the stream processor alone: it tallies registrations by the minute, and tells surges."""
+    from analytics_svc.streams.processor import Streams
 
-    streams = Streams(settings.kafka_bootstrap_servers)
+    sensitivity = Sensitivity(
+        window=settings.surge_window_minutes,
+        times=settings.surge_times,
+        least=settings.surge_least,
+        half_life=settings.surge_half_life_hours * 60,
+        warm_up=settings.surge_warm_up_hours * 60,
+        stale=settings.surge_stale_minutes,
+    )
+    streams = Streams(settings.kafka_bootstrap_servers, sensitivity)
     raise SystemExit(run(Parts([Component("streams", streams.run)]), settings.drain_seconds))
 
 

@@ -26,6 +26,7 @@ from discussion_svc.domain.refusal import (
 )
 from discussion_svc.domain.submission import SUBMISSION, Contribution, Hearing, Participant, Submission
 from shared_chassis.http import ANYBODY
+from shared_chassis.object_store import ObjectDamagedError, ObjectMissingError, ObjectStore
 from shared_chassis.postgres import Database
 from shared_chassis.register import draw
 from shared_chassis.store import Command, Result, Store
@@ -55,7 +56,7 @@ class Context:
     store: Store
     database: Database
     cities: Mapping[str, City]
-    objects: outbound.ObjectStore
+    objects: ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def read_document(context: Context, discussion: UUID, sha256: str) -> tuple[Docu
         raise UnknownDocumentError
     try:
         return found, context.objects.get(sha256)
-    except (outbound.ObjectMissingError, outbound.ObjectDamagedError) as error:
+    except (ObjectMissingError, ObjectDamagedError) as error:
         raise DocumentDamagedError from error
 
 

@@ -10,14 +10,15 @@ from fastapi import FastAPI
 import discussion_svc
 from discussion_svc import api, views, worker
 from discussion_svc.application import MAY, SERVICE, Context, adopt
-from discussion_svc.outbound import ObjectStore
 from discussion_svc.settings import Settings
 from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
 from shared_chassis.http.feed import feed_router
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
+from shared_chassis.object_store import ObjectStore
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
 from shared_chassis.process import Component, MigrationSettings, Part, Parts, Service, SettingsError, command_line, http_component
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -48,6 +49,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         components.append(adoption)
     if Part.WORKER in wanted:
         components.append(Component("timers", Timers(database, worker.TIMERS, context).run))
+        components.append(Component("purge", Purge(database).run))
     if Part.RELAY in wanted:
         relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
         checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)

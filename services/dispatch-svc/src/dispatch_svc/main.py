@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from fastapi import FastAPI
 
 from dispatch_svc import __doc__ as about
-from dispatch_svc.api import ERRORS, router
-from dispatch_svc.application import MAY, SERVICE, Context, adopt
+from dispatch_svc.api import ERRORS, ROUTERS
+from dispatch_svc.application import MAY, SERVICE, Context, adopt, mistakes
 from dispatch_svc.settings import Settings
-from dispatch_svc.views import PROJECTION, TABLES
+from dispatch_svc.views import FOLDS, PROJECTION, TABLES
 from dispatch_svc.views.rulebook import Rulebooks
-from dispatch_svc.worker import REACTIONS, TIMERS
+from dispatch_svc.worker import REACTIONS, SIGNALS, TIMERS
+from shared_chassis.api_key import Keys
 from shared_chassis.consumer import Consumer, PostgresPositions
 from shared_chassis.http import (
     Check,
@@ -25,6 +26,7 @@ from shared_chassis.http import (
 )
 from shared_chassis.http.feed import feed_router
 from shared_chassis.http.position import PARKING_RULES
+from shared_chassis.kafka import SIGNALS_PARTITIONS
 from shared_chassis.mapper import EventMapper
 from shared_chassis.parked import PostgresParking
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
@@ -38,6 +40,7 @@ from shared_chassis.process import (
     command_line,
     http_component,
 )
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -46,6 +49,7 @@ from shared_chassis.view import rebuild
 from shared_city import PackError, load_cities
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import topic_of
+from shared_events.ids import SIGNALS_TOPIC
 
 NAME = "dispatch"
 PACKAGE = "dispatch_svc"
@@ -92,7 +96,9 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         checks["consumer"] = consumer.trouble
         components += [
             Component("consumer", adoption.before(consumer.run)),
+            Component("signals", adoption.before(_listener(settings, context, positions).run)),
             Component("timers", Timers(context.database, TIMERS, context).run),
+            Component("purge", Purge(context.database).run),
         ]
     if Part.RELAY in wanted:
         relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
@@ -116,6 +122,8 @@ def _context(settings: Settings) -> Context:
         cities = load_cities(settings.cities)
     except PackError as error:
         raise SettingsError(str(error)) from error
+    if wrong := mistakes(cities.values()):
+        raise SettingsError("\n".join(wrong))
     database = Database(settings.dispatch_database_url.get_secret_value(), NAME, settings.dispatch_pool_size)
     store = Store(database, Recorder(database, PROJECTION), EventMapper(CATALOGUE, f"/veche/{SERVICE}"))
     return Context(store, database, cities, Rulebooks(database, cities.values()))
@@ -126,7 +134,7 @@ def _api(
 ) -> FastAPI:
     """Create the API; a process without its routes has it for its probes."""
     routers = [
-        router,
+        *ROUTERS,
         feed_router(context.database, MAY["read_feed"]),
         positions_router(positions),
         parked_router(PostgresParking(context.database)),
@@ -135,7 +143,12 @@ def _api(
         title="Dispatch",
         service=NAME,
         routers=routers if serves else [],
-        verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
+        verifier=Verifier(
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            secret=settings.city_secret,
+            keys=Keys(context.database),
+        ),
         errors=ERRORS,
         context=context,
         checks=checks,
@@ -149,10 +162,25 @@ def _consumer(settings: Settings, context: Context, positions: PostgresPositions
         [topic_of("request")],
         context.store.mapper,
         REACTIONS,
+        FOLDS,
+        positions,
+        context,
+        bootstrap=settings.kafka_bootstrap_servers,
+    )
+
+
+def _listener(settings: Settings, context: Context, positions: PostgresPositions) -> Consumer[Context]:
+    """Wire the consumer of signals, in a group of its own: whoever sends hints may be away, and requests go on."""
+    return Consumer(
+        f"{SERVICE}-signals",
+        [SIGNALS_TOPIC],
+        context.store.mapper,
+        SIGNALS,
         {},
         positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
+        partitions={SIGNALS_TOPIC: SIGNALS_PARTITIONS},
     )
 
 

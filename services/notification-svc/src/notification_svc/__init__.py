@@ -1,5 +1,6 @@
-"""The agents' queue and the messages people are sent.
+"""The agents' queue, the messages people are sent, and the calls to executors' programs.
 
-Decides which work items are open, who works on one and until when, and that a person was told. Listens to request-svc (what a
-message is about) and dispatch-svc (what nobody routed, what is late, and what settles either). Says WorkItem* and Message*.
+Decides which work items are open, who works on one and until when, that a person was told, and which programs of organisations
+are called. Listens to request-svc (what a message is about) and dispatch-svc (what needs somebody, what settles it, and whose a
+case is). Says WorkItem*, Message*, SubscriptionChanged and Webhook*.
 """

@@ -7,9 +7,12 @@ from fastapi import FastAPI
 
 import notification_svc
 from notification_svc import api, views, worker
-from notification_svc.application import MAY, SERVICE, Context
-from notification_svc.outbound import Outbox, Texts
+from notification_svc.application.context import MAY, SERVICE, Context
+from notification_svc.outbound.letter import Outbox
+from notification_svc.outbound.text import Texts
+from notification_svc.outbound.webhook import Programs
 from notification_svc.settings import Settings
+from shared_chassis.api_key import Keys
 from shared_chassis.consumer import Consumer, PostgresPositions
 from shared_chassis.http import (
     Check,
@@ -43,6 +46,9 @@ PACKAGE: Final = "notification_svc"
 TOPICS: Final = (topic_of("request"), topic_of("dispatch"))
 """Whom this service listens to."""
 
+GATHER: Final = 0.5
+"""Seconds in which what others say is gathered: most of it only folds, and people read a letter no sooner for it."""
+
 UNPUBLISHED_SECONDS: Final = 30.0
 """How old an event may become before this service says it is not ready."""
 
@@ -62,27 +68,22 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         cities=_cities(settings),
         texts=Texts(),
         outbox=Outbox(settings.outbox),
+        programs=Programs(private_too=settings.webhook_private_targets),
         lease=settings.lease,
         mail_domain=settings.mail_domain,
+        secret=settings.city_secret,
     )
     positions = PostgresPositions(database)
     checks: dict[str, Check] = {"database": database_check(database), "migrations": migrations_check(database, PACKAGE)}
     components: list[Component] = []
     if Part.WORKER in wanted:
         consumer = _consumer(settings, positions, mapper, context)
-        sender = Sender(
-            database,
-            worker.CHANNELS,
-            context,
-            delivered=worker.when_sent_then_state_it,
-            failed=worker.when_given_up_then_state_it,
-            threads=settings.senders,
-        )
         checks["consumer"] = consumer.trouble
         components += [
             Component("consumer", consumer.run),
             Component("timers", Timers(database, worker.TIMERS, context).run),
-            Component("sender", sender.run),
+            Component("sender", _sender(settings, context).run),
+            Component("webhooks", _caller(settings, context).run),
         ]
     if Part.RELAY in wanted:
         relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
@@ -110,6 +111,31 @@ def _consumer(settings: Settings, positions: PostgresPositions, mapper: EventMap
         positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
+        gather=GATHER,
+    )
+
+
+def _sender(settings: Settings, context: Context) -> Sender[Context]:
+    return Sender(
+        context.database,
+        worker.CHANNELS,
+        context,
+        delivered=worker.when_sent_then_state_it,
+        failed=worker.when_given_up_then_state_it,
+        threads=settings.senders,
+    )
+
+
+def _caller(settings: Settings, context: Context) -> Sender[Context]:
+    return Sender(
+        context.database,
+        worker.PROGRAMS,
+        context,
+        delivered=worker.when_sent_then_state_it,
+        failed=worker.when_given_up_then_state_it,
+        attempts=settings.webhook_attempts,
+        first_rest=settings.webhook_first_rest_seconds,
+        threads=settings.webhook_senders,
     )
 
 
@@ -119,14 +145,16 @@ def _api(
     """Create the API; a process without its routes has it for its probes."""
     database = context.database
     routers = [
-        api.router,
+        *api.ROUTERS,
         feed_router(database, MAY["read_feed"]),
         positions_router(positions),
         parked_router(PostgresParking(database)),
     ]
-    verifier = Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret)
+    verifier = Verifier(
+        issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret, keys=Keys(database)
+    )
     return create_api(
-        title="Veche: queue and messages",
+        title="Veche: queue, messages and webhooks",
         service=NAME,
         routers=routers if with_routes else [],
         verifier=verifier,

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from threading import Event
 
+import structlog
 from fastapi import FastAPI
 
 from request_svc import __doc__ as about
-from request_svc.api import ERRORS, router
-from request_svc.application import MAY, SERVICE, Context, adopt, rules_of
+from request_svc.api import ERRORS, ROUTERS
+from request_svc.application import MAY, SERVICE, Context, adopt, erasure, rules_of
 from request_svc.settings import Settings
 from request_svc.views import FOLDS, PROJECTION, TABLES
 from request_svc.worker import REACTIONS, TIMERS
+from shared_chassis.api_key import Keys
 from shared_chassis.consumer import Consumer, PostgresPositions
 from shared_chassis.http import (
     Check,
@@ -27,6 +29,7 @@ from shared_chassis.http import (
 from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
+from shared_chassis.object_store import ObjectStore
 from shared_chassis.parked import PostgresParking
 from shared_chassis.postgres import Database, ServiceDatabase, migrate
 from shared_chassis.process import (
@@ -39,6 +42,7 @@ from shared_chassis.process import (
     command_line,
     http_component,
 )
+from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
 from shared_chassis.relay import Relay
 from shared_chassis.store import Store
@@ -48,8 +52,13 @@ from shared_city import PackError, load_cities
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import topic_of
 
+_log = structlog.get_logger()
+
 NAME = "request"
 PACKAGE = "request_svc"
+
+GATHER = 0.25
+"""Seconds in which what dispatch says is gathered: most of it only folds into the status of a request."""
 
 UNPUBLISHED_SECONDS = 30.0
 """How old the oldest unpublished event may be before the process calls itself not ready."""
@@ -64,12 +73,16 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         "migrations": migrations_check(context.database, PACKAGE),
     }
     components: list[Component] = []
+    if wanted & {Part.API, Part.WORKER}:
+        applying, checks["erasures"] = _erasures(context)
+        components.append(applying)
     if Part.WORKER in wanted:
         consumer = _consumer(settings, context, positions)
         checks["consumer"] = consumer.trouble
         components += [
             Component("consumer", consumer.run),
             Component("timers", Timers(context.database, TIMERS, context).run),
+            Component("purge", Purge(context.database).run),
         ]
     if Part.RELAY in wanted:
         relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
@@ -96,7 +109,21 @@ def _context(settings: Settings) -> Context:
     keyring = Keyring(settings.keyring_url.get_secret_value(), settings.keyring_secret)
     database = Database(settings.request_database_url.get_secret_value(), NAME, settings.request_pool_size)
     mapper = EventMapper(CATALOGUE, f"/veche/{SERVICE}", keyring)
-    return Context(Store(database, Recorder(database, PROJECTION), mapper), database, keyring, cities, rules_of(cities))
+    store = Store(database, Recorder(database, PROJECTION), mapper)
+    return Context(store, database, keyring, cities, rules_of(cities), ObjectStore(settings.objects))
+
+
+def _erasures(context: Context) -> tuple[Component, Check]:
+    """Keep the keyring locked until the erasures that were ever asked for are applied to it: it may have been restored."""
+    context.keyring.lock()
+    done = Event()
+
+    async def run(stop: asyncio.Event) -> None:
+        await asyncio.to_thread(erasure.apply_erasures, context)
+        done.set()
+        await stop.wait()
+
+    return Component("erasures", run), lambda: None if done.is_set() else "The erasures are not applied to the keyring yet."
 
 
 def _adoption(context: Context) -> tuple[Component, Check]:
@@ -116,7 +143,7 @@ def _api(
 ) -> FastAPI:
     """Create the API; a process without its routes has it for its probes."""
     routers = [
-        router,
+        *ROUTERS,
         feed_router(context.database, MAY["read_feed"]),
         positions_router(positions),
         parked_router(PostgresParking(context.database)),
@@ -125,7 +152,12 @@ def _api(
         title="Service requests",
         service=NAME,
         routers=routers if serves else [],
-        verifier=Verifier(issuer=settings.oidc_issuer, audience=settings.oidc_audience, secret=settings.city_secret),
+        verifier=Verifier(
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            secret=settings.city_secret,
+            keys=Keys(context.database),
+        ),
         errors=ERRORS,
         context=context,
         checks=checks,
@@ -143,6 +175,7 @@ def _consumer(settings: Settings, context: Context, positions: PostgresPositions
         positions,
         context,
         bootstrap=settings.kafka_bootstrap_servers,
+        gather=GATHER,
     )
 
 
@@ -158,13 +191,24 @@ def migrate_database(settings: MigrationSettings) -> None:
 
 
 def rebuild_views(settings: Settings) -> None:
-    """Build the register and the service types anew from the events."""
+    """Build the register and the reference data anew from the events."""
     if settings.request_owner_url is None:
         raise SystemExit("REQUEST_OWNER_URL: is missing; views are rebuilt as the database's owner")
     database = ServiceDatabase(
         NAME, settings.request_owner_url.get_secret_value(), settings.request_database_url.get_secret_value()
     )
     rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
+
+
+def apply_erasures(settings: Settings) -> None:
+    """Destroy again, in a keyring that was restored, the keys of all persons whose data was erased; before anything starts."""
+    context = _context(settings)
+    try:
+        count = erasure.apply_erasures(context)
+    finally:
+        context.database.close()
+        context.keyring.close()
+    _log.info("erasures.applied", persons=count)
 
 
 main = command_line(
@@ -175,5 +219,6 @@ main = command_line(
         parts=parts,
         migrate=migrate_database,
         rebuild_views=rebuild_views,
+        also={"apply-erasures": apply_erasures},
     )
 )

@@ -1,51 +1,62 @@
-"""Whose time counts, and when it stands still."""
+"""Whose time counts: a calendar's zone, the hours of its week, and the days that differ."""
 
-from datetime import UTC, datetime
-from typing import Self
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from shared_calendar.local import WEEKDAYS, Hours, Weekday, every_day
 
 
-class NaiveTimeError(ValueError):
-    """A time must say its offset from UTC: the same hour is another moment in another city."""
+def _whole_week(week: Mapping[Weekday, Hours]) -> Mapping[Weekday, Hours]:
+    """Refuse a week with a day left out, or without a single hour: by it no term would ever be over."""
+    absent = [day for day in WEEKDAYS if day not in week]
+    if absent:
+        raise ValueError(f"a week says the hours of each day, an empty list for none; missing: {', '.join(absent)}")
+    if not any(week.values()):
+        raise ValueError("a week has at least one hour that counts")
+    return week
 
-    def __init__(self, moment: datetime) -> None:
-        super().__init__(f"{self.__doc__} This one does not: {moment.isoformat()}")
+
+Week = Annotated[Mapping[Weekday, Hours], AfterValidator(_whole_week)]
 
 
-def instant(moment: datetime) -> datetime:
-    """Give the same moment in UTC, where subtracting and comparing are exact; a naive time raises `NaiveTimeError`.
+class Day(BaseModel):
+    """What differs on a date: its hours (none: a day off), and what it is called, by language."""
 
-    Python subtracts and compares two times of one zone by their wall clocks, wrong by an hour across a change of
-    the clocks; hence everything here is done on instants.
-    """
-    if moment.utcoffset() is None:
-        raise NaiveTimeError(moment)
-    return moment.astimezone(UTC)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hours: Hours = ()
+    name: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Calendar(BaseModel):
-    """The calendar a term is counted by, pinned by id and version: a new version never moves an old clock."""
+    """The calendar a term is counted by, pinned by id and version: a new version never moves an old clock.
+
+    `week` holds the hours of every weekday, day and night if nothing else is said; `days` what differs on a date: holidays,
+    moved days off, working Saturdays, short days.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1)
     version: str = Field(min_length=1)
     timezone: ZoneInfo
+    week: Week = Field(default_factory=every_day)
+    days: Mapping[date, Day] = Field(default_factory=dict)
 
+    def hours_on(self, day: date) -> Hours:
+        """Give the hours that count on a date."""
+        differs = self.days.get(day)
+        return self.week[WEEKDAYS[day.weekday()]] if differs is None else differs.hours
 
-class Pause(BaseModel):
-    """A stretch in which a clock stands still: from `start` up to, not including, `end`; None while it lasts."""
+    def is_working_day(self, day: date) -> bool:
+        """Say whether any hour of a date counts."""
+        return bool(self.hours_on(day))
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: AwareDatetime
-    end: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
-        """Refuse a pause that ends before it starts; one that ends at once pauses nothing."""
-        if self.end is not None and instant(self.end) < instant(self.start):
-            raise ValueError(f"a pause cannot end ({self.end}) before it starts ({self.start})")
-        return self
+    def name_of(self, day: date) -> Mapping[str, str]:
+        """Give what a date is called in this calendar, by language; nothing if it is a day like any other."""
+        differs = self.days.get(day)
+        return {} if differs is None else differs.name

@@ -26,6 +26,9 @@ NEW_TOPIC_LOOKS = 40
 KEPT_FOR_EVER: Mapping[str, str] = MappingProxyType({"retention.ms": "-1", "min.insync.replicas": "1"})
 """The settings of every topic; a city with three brokers says `min.insync.replicas` 2 and replication 3."""
 
+FACTS = ".events"
+"""How the names of topics end that carry facts."""
+
 _NO_ERROR = 0
 _TOPIC_EXISTS = 36
 
@@ -81,12 +84,14 @@ async def ensure_topic(
 async def require_topics(bootstrap: str, topics: Iterable[str], partitions: Mapping[str, int] = MappingProxyType({})) -> None:
     """See that others' topics are there and as the contract says, before anything is read from them.
 
-    `partitions` names the topics that have another number than 12. Raises `MissingTopicError` or `TopicError`.
+    `partitions` names the topics that have another number than 12. Facts are kept for ever; how long signals are is their
+    owner's business. Raises `MissingTopicError` or `TopicError`.
     """
-    kept = {"retention.ms": KEPT_FOR_EVER["retention.ms"]}
+    for_ever = {"retention.ms": KEPT_FOR_EVER["retention.ms"]}
     async with administration(bootstrap) as client:
         counts = await _partition_counts(client)
         for topic in topics:
+            kept = for_ever if topic.endswith(FACTS) else {}
             await _check(client, counts, topic, partitions.get(topic, PARTITIONS), kept)
 
 

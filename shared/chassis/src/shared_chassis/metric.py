@@ -32,6 +32,15 @@ APPEND_CONFLICTS = Counter(
     "veche_append_conflicts", "Appends refused because another replica had written to the stream; they are tried again."
 )
 
+COMMANDS_FORGOTTEN = Counter(
+    "veche_commands_forgotten", "Commands whose actor and body hash were forgotten because they were kept long enough."
+)
+SNAPSHOTS = Counter(
+    "veche_snapshots",
+    "Snapshots of long streams: used, kept, and those done without (corrupt, foreign, other_shape, away, not_kept, unwritable).",
+    ["outcome"],
+)
+
 RELAY_POSITION = Gauge("veche_relay_position", "Position up to which every event is acknowledged by Kafka.")
 RELAY_LAG = Gauge("veche_relay_lag_events", "Positions between the store's end and the relay's checkpoint.")
 RELAY_AGE = Gauge("veche_relay_age_seconds", "Age of the oldest stored event that is not yet published; 0 when none is.")

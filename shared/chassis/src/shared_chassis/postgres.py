@@ -20,6 +20,8 @@ CHASSIS = "shared_chassis"
 KEYRING = "keyring"
 LOCK_TIMEOUT = "2s"
 IDLE_IN_TRANSACTION_TIMEOUT = "5s"
+TRANSACTION_TIMEOUT = "20s"
+"""Ends what a process left open that was stopped in the middle of a pipeline: to the server such a session is not idle."""
 
 Params = Mapping[str, object]
 Phase = Literal["pre", "post", "all"]
@@ -74,7 +76,8 @@ class Datastore(PostgresDatastore):
         kwargs["application_name"] = schema
         kwargs["options"] = (
             f"-c search_path={schema} -c lock_timeout={LOCK_TIMEOUT} "
-            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT} -c timezone=UTC"
+            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT} "
+            f"-c transaction_timeout={TRANSACTION_TIMEOUT} -c timezone=UTC"
         )
 
     def after_connect_func(self) -> Callable[[Connection[DictRow]], None]:

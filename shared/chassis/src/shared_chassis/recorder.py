@@ -17,7 +17,7 @@ import orjson
 import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
-from psycopg import Connection, errors
+from psycopg import Connection, Cursor, errors
 from psycopg.rows import DictRow
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
@@ -31,30 +31,36 @@ STALE_AFTER = timedelta(seconds=5)
 MOST_IN_ONE_COMMIT = 256
 TABLE = "stored_events"
 
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(table)s, 0)), rule_now() AS now"
-CLOCK = "SELECT rule_now() AS now"
-KNOWN: LiteralString = """
-    SELECT command_id, stream_id, first_version, count, actor, body_hash FROM command WHERE command_id = ANY (%(commands)s)
+LOCK: LiteralString = """
+    SELECT pg_advisory_xact_lock(hashtextextended(%(table)s, 0)), set_config('plan_cache_mode', 'force_generic_plan', true)
 """
-HEADS: LiteralString = """
-    SELECT wanted.id AS stream_id, coalesce((
-        SELECT e.originator_version FROM stored_events e WHERE e.originator_id = wanted.id
-        ORDER BY e.originator_version DESC LIMIT 1), 0) AS version
-    FROM unnest(%(streams)s::text[]) AS wanted (id)
+"""Statements with arrays would be planned anew each time, which takes longer than running them."""
+READ: LiteralString = """
+    SELECT rule_now() AS now,
+        ARRAY(
+            SELECT coalesce((
+                SELECT e.originator_version FROM stored_events e WHERE e.originator_id = wanted.id
+                ORDER BY e.originator_version DESC LIMIT 1), 0)
+            FROM unnest(%(streams)s::text[]) WITH ORDINALITY AS wanted (id, place) ORDER BY place) AS heads,
+        ARRAY(
+            SELECT json_build_array(command_id, stream_id, first_version, count, actor, encode(body_hash, 'hex'))
+            FROM command WHERE command_id = ANY (%(commands)s)) AS known
 """
-INSERT: LiteralString = """
-    INSERT INTO stored_events (originator_id, originator_version, topic, state)
-    SELECT id, version, topic, state
-    FROM unnest(%(ids)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)b::bytea[])
-        WITH ORDINALITY AS e (id, version, topic, state, place)
-    ORDER BY place
-    RETURNING notification_id
-"""
-REMEMBER: LiteralString = """
-    INSERT INTO command (command_id, stream_id, first_version, count, actor, body_hash, recorded_at)
-    SELECT c.*, %(now)s
-    FROM unnest(%(commands)s::uuid[], %(streams)s::text[], %(firsts)s::bigint[], %(counts)s::int[], %(actors)s::text[],
-        %(hashes)b::bytea[]) AS c
+STORE: LiteralString = """
+    WITH inserted AS (
+        INSERT INTO stored_events (originator_id, originator_version, topic, state)
+        SELECT id, version, topic, state
+        FROM unnest(%(ids)s::text[], %(versions)s::bigint[], %(topics)s::text[], %(states)b::bytea[])
+            WITH ORDINALITY AS e (id, version, topic, state, place)
+        ORDER BY place
+        RETURNING notification_id
+    ), remembered AS (
+        INSERT INTO command (command_id, stream_id, first_version, count, actor, body_hash, recorded_at)
+        SELECT c.*, %(now)s
+        FROM unnest(%(commands)s::uuid[], %(streams)s::text[], %(firsts)s::bigint[], %(counts)s::int[], %(actors)s::text[],
+            %(hashes)b::bytea[]) AS c
+    )
+    SELECT notification_id FROM inserted
 """
 SET_TIMERS: LiteralString = """
     INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload)
@@ -215,8 +221,8 @@ class Recorder(PostgresApplicationRecorder):
             return error
 
     def _transact(self, work: Sequence[tuple[Commit, Sequence[StoredEvent]]]) -> list[Sequence[int] | Exception]:
-        with self.datastore.get_connection() as connection:
-            with connection.pipeline() as pipeline, connection.transaction():
+        with self.datastore.get_connection() as connection, connection.pipeline() as pipeline:
+            with connection.transaction():
                 now, known, heads = self._under_lock(connection, [commit for commit, _ in work])
                 verdicts: list[Sequence[int] | Exception | None] = []
                 winners: list[tuple[Commit, Sequence[StoredEvent]]] = []
@@ -227,59 +233,44 @@ class Recorder(PostgresApplicationRecorder):
                         heads[commit.stream_id] = commit.expected + len(stored)
                         known[commit.command] = _known(commit, len(stored))
                         winners.append((commit, stored))
-                positions = self._store(connection, winners, now)
+                drawn = self._store(connection, winners, now) if winners else None
                 pipeline.sync()
             if any(stored for _, stored in winners):
                 connection.execute(NOTIFY, {"channel": self.notify_channel}, prepare=True)
+            positions = [] if drawn is None else _dealt(drawn, winners)
         placed = iter(positions)
         return [next(placed) if verdict is None else verdict for verdict in verdicts]
 
     def _under_lock(
         self, connection: Connection[DictRow], commits: Sequence[Commit]
     ) -> tuple[datetime, dict[UUID, Known], dict[str, int]]:
-        """Take the append lock and read what the verdicts need, as of now."""
+        """Take the append lock and then read what the verdicts need, as of now."""
+        streams = list({commit.stream_id for commit in commits})
         connection.execute(LOCK, {"table": self._lock_key}, prepare=True)
-        clock = connection.execute(CLOCK, prepare=True)
-        ids = connection.execute(KNOWN, {"commands": [commit.command for commit in commits]}, prepare=True)
-        tops = connection.execute(HEADS, {"streams": list({commit.stream_id for commit in commits})}, prepare=True)
-        known = {
-            row["command_id"]: Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
-            for row in ids.fetchall()
-        }
-        heads = {row["stream_id"]: int(row["version"]) for row in tops.fetchall()}
-        row = clock.fetchone()
+        asked = {"streams": streams, "commands": [commit.command for commit in commits]}
+        row = connection.execute(READ, asked, prepare=True).fetchone()
         if row is None:
             raise InterfaceError("The database did not tell its time.")
-        return row["now"], known, heads
+        known = {
+            UUID(command): Known(stream, first, count, actor, None if digest is None else bytes.fromhex(digest))
+            for command, stream, first, count, actor, digest in row["known"]
+        }
+        return row["now"], known, dict(zip(streams, row["heads"], strict=True))
 
     def _store(
         self, connection: Connection[DictRow], winners: Sequence[tuple[Commit, Sequence[StoredEvent]]], now: datetime
-    ) -> list[list[int]]:
-        """Write everything the winning commands decided; the positions of each one's events."""
-        if not winners:
-            return []
-        commits = [commit for commit, _ in winners]
-        events = [event for _, stored in winners for event in stored]
-        inserted = _insert(connection, events) if events else None
-        counts = [len(stored) for _, stored in winners]
-        connection.execute(
-            REMEMBER,
-            {
-                "commands": [commit.command for commit in commits],
-                "streams": [commit.stream_id for commit in commits],
-                "firsts": [commit.expected + 1 for commit in commits],
-                "counts": counts,
-                "actors": [commit.actor for commit in commits],
-                "hashes": [commit.body_hash for commit in commits],
-                "now": now,
-            },
-            prepare=True,
-        )
-        for commit in commits:
-            project(connection, self._projection, commit.recorded)
-        _write_timers(connection, commits, now)
-        drawn = iter([int(row["notification_id"]) for row in inserted.fetchall()] if inserted is not None else [])
-        return [[next(drawn) for _ in range(count)] for count in counts]
+    ) -> Cursor[DictRow]:
+        """Write everything the winning commands decided; the cursor that will give the positions of their events."""
+        drawn = _insert(connection, winners, now)
+        project(connection, self._projection, [fact for commit, _ in winners for fact in commit.recorded])
+        _write_timers(connection, [commit for commit, _ in winners], now)
+        return drawn
+
+
+def _dealt(drawn: Cursor[DictRow], winners: Sequence[tuple[Commit, Sequence[StoredEvent]]]) -> list[list[int]]:
+    """Deal the positions out to the commands whose events have them."""
+    positions = iter([int(row["notification_id"]) for row in drawn.fetchall()])
+    return [[next(positions) for _ in stored] for _, stored in winners]
 
 
 def _waited_for_a_lock(error: BaseException) -> bool:
@@ -296,17 +287,26 @@ def _line_was_lost(error: BaseException) -> bool:
     return state is None or state.startswith(("08", "57P"))
 
 
-def _insert(connection: Connection[DictRow], events: Sequence[StoredEvent]) -> Any:  # noqa: ANN401 - psycopg's cursor of dict rows
-    return connection.execute(
-        INSERT,
-        {
-            "ids": [event.originator_id for event in events],
-            "versions": [event.originator_version for event in events],
-            "topics": [event.topic for event in events],
-            "states": [event.state for event in events],
-        },
-        prepare=True,
-    )
+def _insert(
+    connection: Connection[DictRow], winners: Sequence[tuple[Commit, Sequence[StoredEvent]]], now: datetime
+) -> Cursor[DictRow]:
+    """Store the events of winning commands, in order, and what is remembered of the commands."""
+    commits = [commit for commit, _ in winners]
+    events = [event for _, stored in winners for event in stored]
+    params = {
+        "ids": [event.originator_id for event in events],
+        "versions": [event.originator_version for event in events],
+        "topics": [event.topic for event in events],
+        "states": [event.state for event in events],
+        "commands": [commit.command for commit in commits],
+        "streams": [commit.stream_id for commit in commits],
+        "firsts": [commit.expected + 1 for commit in commits],
+        "counts": [len(stored) for _, stored in winners],
+        "actors": [commit.actor for commit in commits],
+        "hashes": [commit.body_hash for commit in commits],
+        "now": now,
+    }
+    return connection.execute(STORE, params, prepare=True)
 
 
 def _judge(

@@ -7,11 +7,13 @@ The relay's one PostgreSQL connection is asynchronous: it waits for NOTIFY witho
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from time import monotonic
 from typing import LiteralString
 
@@ -26,12 +28,13 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
 from shared_chassis import kafka
+from shared_chassis.consumer.era import Era
 from shared_chassis.log import told
 from shared_chassis.metric import RELAY_AGE, RELAY_LAG, RELAY_POSITION
 from shared_events.envelope import CONTENT_TYPE
 
 AT_ONCE = 500
-GATHER = 0.04
+GATHER = 0.25
 """Seconds to let events gather after a batch that was not full: a busy store is published in dozens, not one by one."""
 POLL = 1.0
 """Seconds between two looks at the store when nobody notifies."""
@@ -57,6 +60,7 @@ TAKE_OVER = """
     ON CONFLICT (cluster_id) DO UPDATE SET epoch = r.epoch + 1
     RETURNING position, epoch
 """
+ERAS: LiteralString = "SELECT after, era FROM log_era ORDER BY after"
 READ: LiteralString = """
     SELECT notification_id, originator_id, state, rule_now() AS now FROM stored_events
     WHERE notification_id > %(position)s ORDER BY notification_id LIMIT %(limit)s
@@ -100,8 +104,8 @@ class Message:
     recorded: datetime
 
 
-def message(position: int, stream_id: str, state: bytes) -> Message:
-    """Make the message of a stored event; headers let one filter and trace without reading it.
+def message(position: int, stream_id: str, state: bytes, era: Era | None = None) -> Message:
+    """Make the message of a stored event; headers let one filter and trace without reading it, and notice another history.
 
     Raises `ForeignKeyError` when the document's subject is not the stream.
     """
@@ -109,12 +113,14 @@ def message(position: int, stream_id: str, state: bytes) -> Message:
     if document["subject"] != stream_id:
         raise ForeignKeyError(f"{ForeignKeyError.__doc__} (position {position})")
     trace, span = document["correlationid"].replace("-", ""), document["id"].replace("-", "")[:16]
-    headers = (
+    headers: tuple[tuple[str, bytes], ...] = (
         ("content-type", CONTENT_TYPE.encode()),
         ("type", document["type"].encode()),
         ("position", str(position).encode()),
         ("traceparent", f"00-{trace}-{span}-01".encode()),
     )
+    if era is not None:
+        headers = (*headers, ("era", era.header()))
     return Message(position, stream_id.encode(), state, headers, datetime.fromisoformat(document["recordedtime"]))
 
 
@@ -204,7 +210,7 @@ class Relay:
         try:
             await producer.start()
             cluster = await kafka.cluster_id(self._bootstrap)
-            partitions = sorted(await producer.partitions_for(self.topic))
+            partitions = tuple(sorted(await producer.partitions_for(self.topic)))
             lead = await self._take_over(connection, producer, cluster, partitions)
             log.info("relay.leads", topic=self.topic, cluster=cluster, position=lead.position, epoch=lead.epoch)
             await self._publish(lead, stop)
@@ -212,7 +218,7 @@ class Relay:
             await _discard(producer)
 
     async def _take_over(
-        self, connection: AsyncConnection[DictRow], producer: AIOKafkaProducer, cluster: str, partitions: Sequence[int]
+        self, connection: AsyncConnection[DictRow], producer: AIOKafkaProducer, cluster: str, partitions: tuple[int, ...]
     ) -> "_Lead":
         row = await (await connection.execute(TAKE_OVER, {"cluster": cluster})).fetchone()
         if row is None:
@@ -242,10 +248,12 @@ class Relay:
     async def _read(self, lead: "_Lead") -> list[Message]:
         """Read what is not yet published, in the order of commits."""
         rows = await (await lead.connection.execute(READ, {"position": lead.position, "limit": AT_ONCE}, prepare=True)).fetchall()
+        eras = await _eras(lead.connection) if rows else []
         messages: list[Message] = []
         for row in rows:
+            position = row["notification_id"]
             try:
-                messages.append(message(row["notification_id"], row["originator_id"], row["state"]))
+                messages.append(message(position, row["originator_id"], row["state"], _era_of(eras, position)))
             except ForeignKeyError:
                 if not messages:
                     raise
@@ -257,7 +265,7 @@ class Relay:
         """Have every message acknowledged; partitions side by side, each in order."""
         by_partition: dict[int, deque[Message]] = {}
         for each in messages:
-            by_partition.setdefault(PARTITIONER(each.key, lead.partitions, lead.partitions), deque()).append(each)
+            by_partition.setdefault(_partition(each.key, lead.partitions), deque()).append(each)
         await asyncio.gather(*(self._carry(lead.producer, number, todo) for number, todo in by_partition.items()))
 
     async def _carry(self, producer: AIOKafkaProducer, partition: int, todo: "deque[Message]") -> None:
@@ -310,9 +318,26 @@ class _Lead:
     connection: AsyncConnection[DictRow]
     producer: AIOKafkaProducer
     cluster: str
-    partitions: Sequence[int]
+    partitions: tuple[int, ...]
     epoch: int
     position: int
+
+
+@lru_cache(maxsize=20_000)
+def _partition(key: bytes, partitions: tuple[int, ...]) -> int:
+    """Choose a key's partition as every producer does; its hash, in Python, is worth remembering: a stream has a dozen events."""
+    return int(PARTITIONER(key, partitions, partitions))
+
+
+async def _eras(connection: AsyncConnection[DictRow]) -> list[Era]:
+    """Read the eras of the log in order: one for each life of the database's server."""
+    return [Era(row["after"], str(row["era"])) for row in await (await connection.execute(ERAS, prepare=True)).fetchall()]
+
+
+def _era_of(eras: Sequence[Era], position: int) -> Era | None:
+    """Name the era a position belongs to; None for one before the first."""
+    place = bisect_left(eras, position, key=lambda era: era.after)
+    return eras[place - 1] if place else None
 
 
 async def _meanwhile(connection: AsyncConnection[DictRow], work: Coroutine[None, None, None]) -> None:

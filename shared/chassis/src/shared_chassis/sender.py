@@ -7,6 +7,7 @@ does send again, so a channel that can should pass on the delivery's id.
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -67,6 +68,7 @@ LATER = """
 REPORTED = "UPDATE delivery SET reported_at = clock_timestamp(), leased_until = NULL WHERE delivery_id = ANY (%(ids)s)"
 
 C = TypeVar("C")
+R = TypeVar("R")
 Payload = Mapping[str, object]
 log = structlog.get_logger()
 
@@ -174,14 +176,31 @@ class Sender(Generic[C]):
         loop = asyncio.get_running_loop()
         due = await loop.run_in_executor(pool, self._lease)
         fresh = [each for each in due if each.sent_at is None and each.failed_at is None]
-        endings = await asyncio.gather(*(loop.run_in_executor(pool, self._send, each) for each in fresh))
+        endings = await self._share(pool, self._send, fresh)
         ended = [each for each in due if each.sent_at is not None or each.failed_at is not None]
         ended += await loop.run_in_executor(pool, self._mark, [each for each in endings if each is not None])
-        reported = await asyncio.gather(*(loop.run_in_executor(pool, self._report, each) for each in ended))
+        reported = await self._share(pool, self._report, ended)
         ids = [each for each in reported if each is not None]
         if ids:
             await loop.run_in_executor(pool, self._database.execute, REPORTED, {"ids": ids})
         return len(due)
+
+    async def _share(self, pool: ThreadPoolExecutor, do: Callable[[Delivery], R], deliveries: Sequence[Delivery]) -> list[R]:
+        """Let the threads share a batch, each taking the next one as soon as it is done with its last; what came of each."""
+        todo = deque(deliveries)
+
+        def hand() -> list[R]:
+            results: list[R] = []
+            while True:
+                try:
+                    delivery = todo.popleft()
+                except IndexError:
+                    return results
+                results.append(do(delivery))
+
+        width = min(self._threads, len(todo))
+        loop = asyncio.get_running_loop()
+        return [each for part in await asyncio.gather(*(loop.run_in_executor(pool, hand) for _ in range(width))) for each in part]
 
     def _send(self, delivery: Delivery) -> _Ending | None:
         """Hand a message to its channel once; None when it is to be tried again."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from time import sleep
-from typing import Generic, Protocol, Self, TypeVar, cast
+from typing import Generic, LiteralString, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Repository
@@ -16,6 +16,7 @@ from shared_chassis.mapper import EventMapper
 from shared_chassis.metric import APPEND_CONFLICTS
 from shared_chassis.postgres import Database
 from shared_chassis.recorder import Commit, Conflict, Known, Recorder, Repeated, Stale
+from shared_chassis.snapshot import Snapshot, Snapshots
 from shared_chassis.stream import Stream
 from shared_events.envelope import Envelope, Received, Recorded
 from shared_events.event import Event
@@ -25,16 +26,32 @@ ATTEMPTS = 5
 MUTEXES = 1024
 REMEMBERED_STREAMS = 10_000
 
-LOOK_UP = """
-    SELECT rule_now() AS now, c.stream_id, c.first_version, c.count, c.actor, c.body_hash
+LOOK_UP: LiteralString = """
+    SELECT rule_now() AS now, c.stream_id, c.first_version, c.count, c.actor, c.body_hash, (
+        SELECT array_agg(e.state ORDER BY e.originator_version) FROM stored_events e
+        WHERE e.originator_id = %(stream)s AND e.originator_version > %(after)s) AS states
     FROM (SELECT 1) AS one LEFT JOIN command c ON c.command_id = %(command)s
 """
+"""All that a decision needs, in one question: the clock, whether the command was handled, and what is new in its stream."""
+
+EXISTING = -1
+"""What a command expects that takes any version of a stream, but not one that never existed."""
 
 S = TypeVar("S")
 
 
 class KeyReusedError(RuntimeError):
     """This Idempotency-Key was used before, by somebody else or for something else; take a new one."""
+
+
+class PreconditionFailed(RuntimeError):
+    """This has changed since you read it."""
+
+    def __init__(self, expected: int, present: int) -> None:
+        told = f"It is at version {present} now" if present else "It does not exist"
+        wanted = "" if expected == EXISTING else f", not at {expected}"
+        super().__init__(f"{told}{wanted}; read it again and decide anew.")
+        self.present = present
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,8 @@ class FiredTimer(Protocol):
 class Command:
     """Somebody wants something, once: the same id gives the same result however often it is repeated.
 
-    `time` is set by imports alone; `fires` is the timer this command is the word of.
+    `time` is set by imports alone; `fires` is the timer this command is the word of. `expected` is the version of the stream it
+    was decided on: 0 has never existed, `EXISTING` is any other, None takes the stream as it is.
     """
 
     id: UUID
@@ -73,6 +91,7 @@ class Command:
     causation: UUID | None = None
     time: datetime | None = None
     fires: UUID | None = None
+    expected: int | None = None
 
     @classmethod
     def because_of(cls, event: Received | Recorded, reaction: str, service: str) -> Self:
@@ -110,6 +129,7 @@ class Store:
         self._recorder = recorder
         self._events: EventStore[str] = EventStore(mapper, recorder)
         self._repository = Repository(self._events, cache_maxsize=REMEMBERED_STREAMS, deepcopy_from_cache=False)
+        self.snapshots = Snapshots(database)
         self._mutexes = [Lock() for _ in range(MUTEXES)]
 
     def now(self) -> datetime:
@@ -121,10 +141,19 @@ class Store:
 
     def load(self, stream: Stream[S], stream_id: str) -> Loaded[S]:
         """Fold a stream to its present state."""
-        return self._fold(stream, stream_id, None)
+        remembered = self._remembered(stream_id)
+        if remembered is None and stream.keeps is not None:
+            loaded = self._fold_from_snapshot(stream, stream_id, None)
+        else:
+            loaded = self._fold(stream, stream_id, None)
+        if loaded.version > (remembered or loaded).version or (remembered is None and stream.keeps is not None):
+            self._remember(stream_id, loaded)  # what others append is not folded again and again
+        return loaded
 
     def load_at(self, stream: Stream[S], stream_id: str, version: int) -> Loaded[S]:
         """Fold a stream to what it was at a version."""
+        if stream.keeps is not None:
+            return self._fold_from_snapshot(stream, stream_id, version)
         return self._fold(stream, stream_id, version)
 
     def events(self, stream_id: str) -> Sequence[Recorded]:
@@ -137,14 +166,15 @@ class Store:
         """Decide on a stream's present state and the database's clock, and store what was decided, once.
 
         What `decide` raises comes through, and nothing is stored. Raises `KeyReusedError` when the command id belongs to
-        another actor or body, `Conflict` when other replicas kept writing to the stream.
+        another actor or body, `PreconditionFailed` when the stream is not where the command expects it, `Conflict` when other
+        replicas kept writing to the stream.
         """
         with self._mutexes[hash(stream_id) % MUTEXES]:
             for attempt in range(ATTEMPTS):
-                now, known = self._look_up(command.id)
+                now, known, loaded = self._look_up(stream, stream_id, command.id)
                 if known is not None:
                     return _first_result(known, command)
-                loaded = self.load(stream, stream_id)
+                _expect(command.expected, loaded.version)
                 facts = decide(loaded.state, now)
                 try:
                     return self._append(stream, stream_id, loaded, facts, now, command)
@@ -180,8 +210,11 @@ class Store:
             self._events.put(recorded, commit=commit)
         else:
             self._recorder.insert_events([], commit=commit)
-        if self._repository.cache is not None and recorded:
-            self._repository.cache.put(stream_id, cast("None", Loaded(state, loaded.version + len(recorded))))
+        if recorded:
+            after = Loaded(state, loaded.version + len(recorded))
+            self._remember(stream_id, after)
+            if stream.keeps is not None and after.version // self.snapshots.every > loaded.version // self.snapshots.every:
+                self.snapshots.keep(stream, stream_id, Snapshot(state, after.version, recorded[-1].envelope.id))
         return Result(stream_id, loaded.version + 1, len(recorded), repeated=False)
 
     def _record(self, fact: Event, index: int, stream_id: str, version: int, now: datetime, command: Command) -> Recorded:
@@ -198,13 +231,56 @@ class Store:
         )
         return Recorded(stream_id, version + index + 1, envelope, fact)
 
-    def _look_up(self, command: UUID) -> tuple[datetime, Known | None]:
-        row = self.database.query_one(LOOK_UP, {"command": command})
+    def _look_up(self, stream: Stream[S], stream_id: str, command: UUID) -> tuple[datetime, Known | None, Loaded[S]]:
+        """Read the clock, what the command led to if it was handled before, and the stream's present state."""
+        remembered = cast("Loaded[S] | None", self._remembered(stream_id))
+        by_snapshot = remembered is None and stream.keeps is not None
+        loaded = self.load(stream, stream_id) if by_snapshot else remembered or Loaded(stream.initial, 0)
+        with self.database.connection() as connection:
+            asked = {"command": command, "stream": stream_id, "after": loaded.version}
+            row = connection.execute(LOOK_UP, asked, prepare=True, binary=True).fetchone()
         if row is None:
             raise LookupError("rule_now")
+        if row["states"]:
+            for state in row["states"]:
+                recorded = self.mapper.from_document(state)
+                loaded = Loaded(stream.evolve(loaded.state, recorded.fact), recorded.version)
+            self._remember(stream_id, loaded)
         if row["stream_id"] is None:
-            return row["now"], None
-        return row["now"], Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
+            return row["now"], None, loaded
+        known = Known(row["stream_id"], row["first_version"], row["count"], row["actor"], row["body_hash"])
+        return row["now"], known, loaded
+
+    def _remembered(self, stream_id: str) -> Loaded[object] | None:
+        try:
+            return cast("Loaded[object]", self._repository.cache.get(stream_id)) if self._repository.cache is not None else None
+        except KeyError:
+            return None
+
+    def _remember(self, stream_id: str, loaded: Loaded[S]) -> None:
+        if self._repository.cache is not None and loaded.version:
+            self._repository.cache.put(stream_id, cast("None", loaded))  # the library types aggregates, ours is a plain state
+
+    def _fold_from_snapshot(self, stream: Stream[S], stream_id: str, version: int | None) -> Loaded[S]:
+        """Fold what came after the stream's snapshot; all of it when there is none that fits."""
+        loaded, last, folded = Loaded(stream.initial, 0), None, 0
+        events: Iterable[object] = ()
+        snapshot = self.snapshots.find(stream, stream_id)
+        if snapshot is not None and (version is None or snapshot.version <= version):
+            events = iter(self._events.get(stream_id, gt=snapshot.version - 1, lte=version))
+            at = cast("Recorded | None", next(events, None))
+            if at is not None and (at.version, at.envelope.id) == (snapshot.version, snapshot.event):
+                loaded = Loaded(snapshot.state, snapshot.version)
+            else:
+                self.snapshots.drop("foreign", stream_id, snapshot.digest)
+        if not loaded.version:
+            events = self._events.get(stream_id, lte=version)
+        for event in events:
+            last, folded = cast("Recorded", event), folded + 1
+            loaded = Loaded(stream.evolve(loaded.state, last.fact), last.version)
+        if version is None and last is not None and folded >= self.snapshots.every:
+            self.snapshots.keep(stream, stream_id, Snapshot(loaded.state, loaded.version, last.envelope.id))
+        return loaded
 
     def _fold(self, stream: Stream[S], stream_id: str, version: int | None) -> Loaded[S]:
         def fold(loaded: Loaded[S] | None, events: Iterable[object]) -> Loaded[S] | None:
@@ -226,6 +302,12 @@ class Store:
         return cast("Loaded[S]", found)
 
 
+def _expect(expected: int | None, present: int) -> None:
+    """Refuse a command that was decided on another version of the stream."""
+    if expected is not None and expected != present and not (expected == EXISTING and present > 0):
+        raise PreconditionFailed(expected, present)
+
+
 def _first_result(known: Known, command: Command) -> Result:
     """Give the first result again, to the one who asked first and for the same thing only."""
     other_actor = known.actor is not None and known.actor != command.actor
@@ -235,4 +317,4 @@ def _first_result(known: Known, command: Command) -> Result:
     return Result(known.stream_id, known.first_version, known.count, repeated=True)
 
 
-__all__ = ["Command", "Conflict", "KeyReusedError", "Loaded", "Result", "Store"]
+__all__ = ["EXISTING", "Command", "Conflict", "KeyReusedError", "Loaded", "PreconditionFailed", "Result", "Store"]

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Generic, LiteralString, TypeVar
 from uuid import UUID
 
+import orjson
 import structlog
 from psycopg.rows import DictRow
 
@@ -21,6 +22,7 @@ from shared_chassis.consumer.reaction import TROUBLE
 from shared_chassis.log import told
 from shared_chassis.metric import TIMER_LATENESS, TIMERS_FIRED
 from shared_chassis.postgres import Database
+from shared_chassis.stream import Set, timer_id
 
 POLL = 1.0
 """Seconds between two looks at the most; a timer that is due sooner is looked for when it is due."""
@@ -56,6 +58,18 @@ POSTPONE = """
     UPDATE timer SET leased_until = clock_timestamp() + make_interval(secs => %(seconds)s)
     WHERE timer_id = %(id)s AND due_at = %(due_at)s AND fired_at IS NULL
 """
+ARM: LiteralString = """
+    INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload)
+    VALUES (%(id)s, %(due_at)s, %(stream_id)s, %(kind)s, %(key)s, %(payload)s::jsonb)
+    ON CONFLICT (timer_id) DO UPDATE SET
+        due_at = greatest(excluded.due_at, timer.due_at + interval '1 microsecond'), payload = excluded.payload,
+        leased_until = NULL, fired_at = NULL, cancelled_at = NULL
+"""
+REARM: LiteralString = """
+    UPDATE timer
+    SET due_at = greatest(%(at)s, due_at + interval '1 microsecond'), payload = %(payload)s::jsonb, leased_until = NULL
+    WHERE timer_id = %(id)s AND due_at = %(due_at)s AND fired_at IS NULL AND cancelled_at IS NULL
+"""
 UNKNOWN = """
     SELECT kind, count(*) AS count FROM timer
     WHERE fired_at IS NULL AND cancelled_at IS NULL AND due_at <= (SELECT rule_now()) AND kind <> ALL (%(kinds)s)
@@ -79,6 +93,30 @@ class DueTimer:
 
 TimerReactions = Mapping[str, Callable[[C, DueTimer], None]]
 """Timer kind → what the service then does, by `Command.of_timer`; firing one twice is harmless."""
+
+
+def arm(database: Database, stream_id: str, timer: Set) -> None:
+    """Let a timer stand that no fact sets, for work that may be begun again at any time; one that stands begins anew."""
+    database.execute(
+        ARM,
+        {
+            "id": timer_id(stream_id, timer.kind, timer.key),
+            "due_at": timer.due_at,
+            "stream_id": stream_id,
+            "kind": timer.kind,
+            "key": timer.key,
+            "payload": orjson.dumps(dict(timer.payload)).decode(),
+        },
+    )
+
+
+def rearm(database: Database, timer: DueTimer, at: datetime, payload: Mapping[str, str]) -> None:
+    """Let the timer being fired be due again at a moment, with another payload, instead of having fired.
+
+    For work done in batches: the payload says how far it is. Nothing happens to one that was moved or cancelled meanwhile.
+    """
+    written = orjson.dumps(dict(payload)).decode()
+    database.execute(REARM, {"id": timer.id, "due_at": timer.due_at, "at": at, "payload": written})
 
 
 class Timers(Generic[C]):

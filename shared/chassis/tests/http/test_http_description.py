@@ -55,3 +55,9 @@ def test_two_operations_of_one_name_are_refused(make_api: MakeApi) -> None:
     """A generated client could not tell them apart."""
     with pytest.raises(ValueError, match="submit_request"):
         make_api(routers=[router(), router()])
+
+
+def test_what_is_counted_is_described_as_the_text_it_is(make_api: MakeApi) -> None:
+    """Whoever makes a client from the description does not wait for JSON."""
+    answers = make_api().openapi()["paths"]["/metrics"]["get"]["responses"]
+    assert set(answers["200"]["content"]) == {"text/plain"}

@@ -9,8 +9,22 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
 
+from shared_city.calendars import CalendarEntry
 from shared_city.imports import RequestImport
-from shared_city.model import District, Organisation, Prefix, Procedure, ServiceType, Stages
+from shared_city.model import (
+    Building,
+    Declines,
+    District,
+    Ladder,
+    Organisation,
+    PauseCauses,
+    Prefix,
+    Procedure,
+    RoutingOverride,
+    ServiceType,
+    Stages,
+    WarnPercent,
+)
 from shared_city.part import Language, Names, Part, Slug, Slugs, Text, each_once
 from shared_city.source import Problem, Source, Where, read
 from shared_city.wording import parse
@@ -21,10 +35,13 @@ M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
 CITY = "city.yaml"
 FILES = (
     CITY,
+    "calendars.yaml",
     "districts.yaml",
+    "buildings.yaml",
     "service-types.yaml",
     "organisations.yaml",
     "responsibilities.yaml",
+    "routing.yaml",
     "terms.yaml",
     "procedures.yaml",
     "import.yaml",
@@ -43,11 +60,23 @@ class CityFile(Part):
     register_prefix: Prefix
 
 
+@dataclass(frozen=True)
+class Territory:
+    """A building, or a district, or the whole city when both are None."""
+
+    building: str | None = None
+    district: str | None = None
+
+    def __str__(self) -> str:
+        return self.building or self.district or "the whole city"
+
+
 class ResponsibilityEntry(Part):
-    """An entry of `responsibilities.yaml`: one organisation, any number of service types, districts or the whole city."""
+    """An entry of `responsibilities.yaml`: an organisation, any number of service types, buildings, districts or the city."""
 
     organisation: Slug
     service_types: Slugs
+    buildings: Slugs | None = None
     districts: Slugs | None = None
     city_wide: StrictBool = False
     valid_from: date
@@ -56,20 +85,25 @@ class ResponsibilityEntry(Part):
     @model_validator(mode="after")
     def _has_a_territory_and_a_period(self) -> Self:
         """Refuse an entry for nowhere, for two territories at once, or for a period that ends before it begins."""
-        if self.city_wide == (self.districts is not None):
-            raise ValueError("say either 'districts' or 'city_wide: true'")
+        if [self.city_wide, self.districts is not None, self.buildings is not None].count(True) != 1:
+            raise ValueError("say either 'buildings', 'districts' or 'city_wide: true'")
         if self.valid_to is not None and self.valid_to <= self.valid_from:
             raise ValueError(f"valid_to ({self.valid_to}) must come after valid_from ({self.valid_from})")
         return self
 
     @property
-    def territories(self) -> tuple[str | None, ...]:
-        """The districts; None stands for the whole city."""
-        return self.districts or (None,)
+    def territories(self) -> tuple[Territory, ...]:
+        """Each building, or each district, or the whole city."""
+        if self.buildings is not None:
+            return tuple(Territory(building=building) for building in self.buildings)
+        return tuple(Territory(district=district) for district in self.districts or (None,))
 
 
-class CalendarEntry(Part):
-    """Which calendar, in which version, counts the terms; it stands in the city's timezone."""
+class CalendarReference(Part):
+    """Which calendar, in which version, counts the terms.
+
+    One of `calendars.yaml`; in a pack without that file one without a gap, day and night, in the city's timezone.
+    """
 
     id: Text
     version: Text
@@ -86,9 +120,13 @@ class TermsFile(Part):
     """What `terms.yaml` says."""
 
     version: Text
-    calendar: CalendarEntry
+    calendar: CalendarReference
     stages: Stages
     overrides: tuple[TermsEntry, ...] = ()
+    warn_percent: WarnPercent | None = None
+    ladder: Ladder = ()
+    statutory_pauses: PauseCauses = ()
+    most_declines: Declines = 3
 
 
 class ImportFile(Part):
@@ -132,10 +170,13 @@ class Pack:
 
     path: Path
     city: Located[CityFile] | None
+    calendars: Listing[CalendarEntry]
     districts: Listing[District]
+    buildings: Listing[Building]
     service_types: Listing[ServiceType]
     organisations: Listing[Organisation]
     responsibilities: Listing[ResponsibilityEntry]
+    routing: Listing[RoutingOverride]
     terms: Located[TermsFile] | None
     procedures: Listing[Procedure]
     request_import: Located[ImportFile] | None
@@ -150,10 +191,13 @@ def read_pack(path: Path) -> Pack:
     return Pack(
         path=path,
         city=_whole(CityFile, path / CITY, problems),
+        calendars=_listing(CalendarEntry, path / "calendars.yaml", problems),
         districts=_listing(District, path / "districts.yaml", problems),
+        buildings=_listing(Building, path / "buildings.yaml", problems),
         service_types=_listing(ServiceType, path / "service-types.yaml", problems),
         organisations=_listing(Organisation, path / "organisations.yaml", problems),
         responsibilities=_listing(ResponsibilityEntry, path / "responsibilities.yaml", problems),
+        routing=_listing(RoutingOverride, path / "routing.yaml", problems),
         terms=_whole(TermsFile, path / "terms.yaml", problems),
         procedures=_listing(Procedure, path / "procedures.yaml", problems),
         request_import=_whole(ImportFile, path / "import.yaml", problems),
@@ -208,4 +252,4 @@ def _listing(model: type[M], path: Path, problems: list[Problem]) -> Listing[M]:
 def _codes(entries: list[object]) -> frozenset[str]:
     """Collect what the entries are called, valid or not."""
     named = [entry for entry in entries if isinstance(entry, Mapping)]
-    return frozenset(str(entry[key]) for entry in named for key in ("code", "slug") if key in entry)
+    return frozenset(str(entry[key]) for entry in named for key in ("code", "slug", "id") if key in entry)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from shared_calendar import Calendar, Term
+from shared_city.calendars import write_out
 from shared_city.files import FILES, Pack, ResponsibilityEntry, TermsFile, read_pack
 from shared_city.model import City, Responsibility, Stage, Terms
 from shared_city.reference import disagreements
@@ -56,6 +57,8 @@ def _assemble(pack: Pack) -> City:
     if problems or pack.city is None:
         raise PackError(problems)
     says = pack.city.value
+    calendars = tuple(write_out(entry.value, says.timezone, says.languages) for entry in pack.calendars.entries)
+    terms = None if pack.terms is None else _terms(pack, pack.terms.value, calendars, says.timezone)
     return City(
         slug=says.slug,
         names=says.names,
@@ -70,7 +73,10 @@ def _assemble(pack: Pack) -> City:
         responsibilities=tuple(
             responsibility for entry in pack.responsibilities.entries for responsibility in _responsibilities(entry.value)
         ),
-        terms=None if pack.terms is None else _terms(pack.terms.value, says.timezone),
+        terms=terms,
+        calendars=calendars or (() if terms is None else (terms.calendar,)),
+        buildings=tuple(entry.value for entry in pack.buildings.entries),
+        routing=tuple(entry.value for entry in pack.routing.entries),
         procedures=tuple(entry.value for entry in pack.procedures.entries),
         request_import=None if pack.request_import is None else pack.request_import.value.requests,
     )
@@ -79,28 +85,46 @@ def _assemble(pack: Pack) -> City:
 def _responsibilities(entry: ResponsibilityEntry) -> Iterator[Responsibility]:
     """Write an entry out: one responsibility for each service type in each territory."""
     for service_type in entry.service_types:
-        for district in entry.territories:
+        for territory in entry.territories:
             yield Responsibility(
                 organisation=entry.organisation,
                 service_type=service_type,
-                district=district,
+                district=territory.district,
+                building=territory.building,
                 valid_from=entry.valid_from,
                 valid_to=entry.valid_to,
             )
 
 
-def _terms(says: TermsFile, timezone: ZoneInfo) -> Terms:
-    """Gather the overrides by service type, and set the calendar in the city's timezone."""
-    by_service_type: dict[str, dict[Stage, Term]] = {}
+def _terms(pack: Pack, says: TermsFile, calendars: Sequence[Calendar], timezone: ZoneInfo) -> Terms:
+    """Gather the overrides by service type, a type's own before those of the types it is a kind of; find the calendar."""
+    own: dict[str, dict[Stage, Term]] = {}
     for override in says.overrides:
         for service_type in override.service_types:
-            by_service_type.setdefault(service_type, {}).update(override.stages)
+            own.setdefault(service_type, {}).update(override.stages)
+    parents = {entry.value.code: entry.value.parent for entry in pack.service_types.entries}
+    by_service_type = {code: inherited for code in parents if (inherited := _inherited(code, parents, own))}
+    around_the_clock = Calendar(id=says.calendar.id, version=says.calendar.version, timezone=timezone)
     return Terms(
         version=says.version,
-        calendar=Calendar(id=says.calendar.id, version=says.calendar.version, timezone=timezone),
+        calendar=next((calendar for calendar in calendars if calendar.id == says.calendar.id), around_the_clock),
         stages=says.stages,
         by_service_type=by_service_type,
+        warn_percent=says.warn_percent,
+        ladder=says.ladder,
+        statutory_pauses=says.statutory_pauses,
+        most_declines=says.most_declines,
     )
+
+
+def _inherited(code: str, parents: Mapping[str, str | None], own: Mapping[str, Mapping[Stage, Term]]) -> dict[Stage, Term]:
+    """Gather what is set for a type or for any type it is a kind of, the nearest first."""
+    stages: dict[Stage, Term] = {}
+    step: str | None = code
+    while step is not None:
+        stages = {**own.get(step, {}), **stages}
+        step = parents.get(step)
+    return stages
 
 
 def _shared_prefixes(packs: Sequence[Pack]) -> Iterator[Problem]:

@@ -3,14 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import combinations
-from typing import get_args
+from typing import TypeAlias, assert_never
 
 from pydantic import BaseModel
 
-from shared_city.files import Located, Pack, ResponsibilityEntry
-from shared_city.model import District, Organisation, Procedure, ServiceType, Stage
+from shared_city.calendars import CalendarEntry
+from shared_city.files import Located, Pack, ResponsibilityEntry, TermsFile
+from shared_city.model import Building, District, Organisation, Procedure, RoutingOverride, ServiceType, Stage
 from shared_city.part import matching_key
-from shared_city.source import Problem
+from shared_city.source import Problem, Where
+
+Named: TypeAlias = District | Building | ServiceType | Organisation | Procedure | CalendarEntry | RoutingOverride
+REQUIRED: tuple[Stage, ...] = ("accept", "finish", "silent_consent", "information")
+"""The stages every city sets a term for: work without an end, silence without one and a pause without a cap are not allowed."""
 
 
 def disagreements(pack: Pack) -> list[Problem]:
@@ -18,11 +23,16 @@ def disagreements(pack: Pack) -> list[Problem]:
     return [
         *_city(pack),
         *_languages(pack),
+        *_names_once("calendar", pack.calendars.entries),
         *_names_once("district", pack.districts.entries),
+        *_names_once("building", pack.buildings.entries),
         *_names_once("service type", pack.service_types.entries),
         *_names_once("organisation", pack.organisations.entries),
         *_names_once("procedure", pack.procedures.entries),
+        *_names_once("routing override", pack.routing.entries),
         *_references(pack),
+        *_trees(pack.service_types.entries),
+        *_dates_once(pack.calendars.entries),
         *_overlaps(pack.responsibilities.entries),
         *_terms(pack),
         *_days(pack),
@@ -53,41 +63,114 @@ def _languages(pack: Pack) -> Iterator[Problem]:
         *((entry, entry.value.names) for entry in pack.service_types.entries),
         *((entry, entry.value.names) for entry in pack.procedures.entries),
     ]
+    deeper: list[tuple[Located[BaseModel], Mapping[str, str], Where]] = [
+        *((entry, names, ("names",)) for entry, names in named),
+        *(found for entry in pack.service_types.entries for found in _asked(entry)),
+        *(found for entry in pack.calendars.entries for found in _named_days(entry)),
+    ]
     languages = pack.city.value.languages
     allowed = f"the city's languages are: {', '.join(languages)}"
-    for entry, names in named:
+    for entry, names, place in deeper:
         for language in languages:
             if language not in names:
-                yield entry.problem(f"names: there is none in '{language}'; {allowed}", "names")
+                yield entry.problem(f"names: there is none in '{language}'; {allowed}", *place)
         for language in names:
             if language not in languages:
-                yield entry.problem(f"names: '{language}' is not asked for; {allowed}", "names", language)
+                yield entry.problem(f"names: '{language}' is not asked for; {allowed}", *place, language)
 
 
-def _names_once(what: str, entries: Sequence[Located[District | ServiceType | Organisation | Procedure]]) -> Iterator[Problem]:
-    """Check that no code, slug or alias means two things, however it is spelt."""
+def _asked(entry: Located[ServiceType]) -> Iterator[tuple[Located[BaseModel], Mapping[str, str], Where]]:
+    """Give the names of a service type's questions and of the choices they leave, each with its place."""
+    for index, question in enumerate(entry.value.questions):
+        yield entry, question.names, ("questions", index, "names")
+        for code, names in question.choices.items():
+            yield entry, names, ("questions", index, "choices", code)
+
+
+def _named_days(entry: Located[CalendarEntry]) -> Iterator[tuple[Located[BaseModel], Mapping[str, str], Where]]:
+    """Give the names of a calendar's own days, each with its place."""
+    for index, day in enumerate(entry.value.days_off):
+        yield entry, day.names, ("days_off", index, "names")
+    for index, working in enumerate(entry.value.working_days):
+        if working.names is not None:
+            yield entry, working.names, ("working_days", index, "names")
+
+
+def _names_once(what: str, entries: Sequence[Located[Named]]) -> Iterator[Problem]:
+    """Check that no code, slug, id or alias means two things, however it is spelt."""
     owners: dict[str, Located[BaseModel]] = {}
     for entry in entries:
-        item = entry.value
-        own = item.slug if isinstance(item, Organisation) else item.code
-        for name in (own, *(() if isinstance(item, Procedure) else item.aliases)):
+        for name in _names(entry.value):
             first = owners.setdefault(matching_key(name), entry)
             if first is not entry:
                 yield entry.problem(f"'{name}' already names the {what} on line {first.line}")
 
 
+def _names(item: Named) -> tuple[str, ...]:
+    """Give everything a thing goes by."""
+    match item:
+        case District() | ServiceType():
+            return (item.code, *item.aliases)
+        case Organisation():
+            return (item.slug, *item.aliases)
+        case Building() | Procedure():
+            return (item.code,)
+        case CalendarEntry() | RoutingOverride():
+            return (item.id,)
+        case _:
+            assert_never(item)
+
+
 def _references(pack: Pack) -> Iterator[Problem]:
-    """Check that responsibilities and terms speak of organisations, service types and districts that exist."""
+    """Check that the files speak of organisations, service types, buildings, districts and calendars that exist."""
     types, districts, organisations = pack.service_types.codes, pack.districts.codes, pack.organisations.codes
+    for building in pack.buildings.entries:
+        yield from _unknown(building, "district", districts, _present(building.value.district), ("district",))
+    for service_type in pack.service_types.entries:
+        yield from _unknown(service_type, "service type", types, _present(service_type.value.parent), ("parent",))
+    for organisation in pack.organisations.entries:
+        calendar = _present(organisation.value.calendar)
+        yield from _unknown(organisation, "calendar", pack.calendars.codes, calendar, ("calendar",))
+    for rule in pack.routing.entries:
+        yield from _unknown(rule, "organisation", organisations, [rule.value.organisation], ("organisation",))
     for entry in pack.responsibilities.entries:
         value = entry.value
         yield from _unknown(entry, "organisation", organisations, [value.organisation], ("organisation",))
         yield from _unknown(entry, "service type", types, value.service_types, ("service_types",))
         yield from _unknown(entry, "district", districts, value.districts or (), ("districts",))
+        yield from _unknown(entry, "building", pack.buildings.codes, value.buildings or (), ("buildings",))
     if pack.terms is not None:
         for index, override in enumerate(pack.terms.value.overrides):
             place = ("overrides", index, "service_types")
             yield from _unknown(pack.terms, "service type", types, override.service_types, place)
+
+
+def _present(name: str | None) -> tuple[str, ...]:
+    return () if name is None else (name,)
+
+
+def _trees(entries: Sequence[Located[ServiceType]]) -> Iterator[Problem]:
+    """Check that no service type is a kind of itself, however far round."""
+    parents = {entry.value.code: entry.value.parent for entry in entries}
+    for entry in entries:
+        path = [entry.value.code]
+        while (step := parents.get(path[-1])) is not None and step not in path:
+            path.append(step)
+        if step == entry.value.code:
+            yield entry.problem(f"parent: '{step}' would be a kind of itself: {' -> '.join([*path, step])}", "parent")
+
+
+def _dates_once(entries: Sequence[Located[CalendarEntry]]) -> Iterator[Problem]:
+    """Check that a calendar says one thing of a date."""
+    for entry in entries:
+        says = entry.value
+        said: dict[date, int] = {}
+        places = [("days_off", index, day.date) for index, day in enumerate(says.days_off)]
+        places += [("working_days", index, day.date) for index, day in enumerate(says.working_days)]
+        for list_name, index, day in places:
+            line = entry.source.line((*entry.where, list_name, index))
+            if said.setdefault(day, line) != line:
+                yield entry.problem(f"{day}: line {said[day]} already says what day it is", list_name, index)
 
 
 def _unknown(
@@ -109,7 +192,7 @@ def _overlaps(entries: Sequence[Located[ResponsibilityEntry]]) -> Iterator[Probl
         if not (one.valid_from < (other.valid_to or date.max) and other.valid_from < (one.valid_to or date.max)):
             continue
         both = [
-            f"{service_type} in {territory or 'the whole city'}"
+            f"{service_type} in {territory}"
             for service_type in other.service_types
             if service_type in one.service_types
             for territory in other.territories
@@ -123,14 +206,15 @@ def _overlaps(entries: Sequence[Located[ResponsibilityEntry]]) -> Iterator[Probl
 
 
 def _terms(pack: Pack) -> Iterator[Problem]:
-    """Check that every stage of every service type has exactly one term."""
+    """Check that no stage of a service type has two terms, that none is missing, and that there is such a calendar."""
     if pack.terms is None:
         if pack.service_types.entries and not (pack.path / "terms.yaml").is_file():
             yield Problem(str(pack.path / "terms.yaml"), 1, "is missing: a city with service types says how long they may take")
         return
-    missing = [stage for stage in get_args(Stage) if stage not in pack.terms.value.stages]
+    missing = [stage for stage in REQUIRED if stage not in pack.terms.value.stages]
     if missing:
         yield pack.terms.problem(f"stages: no term for {', '.join(missing)}", "stages")
+    yield from _calendar_of_terms(pack, pack.terms)
     set_by: dict[tuple[str, Stage], int] = {}
     for index, override in enumerate(pack.terms.value.overrides):
         line = pack.terms.source.line(("overrides", index))
@@ -139,6 +223,19 @@ def _terms(pack: Pack) -> Iterator[Problem]:
                 first = set_by.setdefault((service_type, stage), line)
                 if first != line:
                     yield pack.terms.problem(f"line {first} already sets '{stage}' of '{service_type}'", "overrides", index)
+
+
+def _calendar_of_terms(pack: Pack, terms: Located[TermsFile]) -> Iterator[Problem]:
+    """Check that terms are counted by a calendar of the pack in its present version; a pack may have none at all."""
+    if pack.calendars.codes == frozenset():
+        return
+    wanted = terms.value.calendar
+    yield from _unknown(terms, "calendar", pack.calendars.codes, [wanted.id], ("calendar", "id"))
+    for entry in pack.calendars.entries:
+        if entry.value.id == wanted.id and entry.value.version != wanted.version:
+            yield terms.problem(
+                f"calendar: '{wanted.id}' is in version '{entry.value.version}', not '{wanted.version}'", "calendar", "version"
+            )
 
 
 def _days(pack: Pack) -> Iterator[Problem]:

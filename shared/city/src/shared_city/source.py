@@ -54,20 +54,17 @@ class Source:
         return Problem(self.file, self.line(where), text)
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML without aliases: a pack is read by people, who should find each value where it stands."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it untyped
-            raise yaml.MarkedYAMLError(problem="an alias (*) is not allowed: write the value out", problem_mark=event.start_mark)
-        return super().compose_node(parent, index)
+_Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+"""Plain YAML, read by the C library where it is there: ten times as fast."""
 
 
 def read(path: Path) -> tuple[Source | None, list[Problem]]:
     """Read a YAML file; None with the reason when it cannot be read at all."""
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if (line := _line_of_alias(text)) is not None:
+            return None, [Problem(str(path), line, "an alias (*) is not allowed: write the value out")]
+        loader = _Loader(text)
         node = loader.get_single_node()
     except UnicodeDecodeError as error:
         return None, [Problem(str(path), error.object[: error.start].count(b"\n") + 1, "must be a text in UTF-8")]
@@ -81,7 +78,22 @@ def read(path: Path) -> tuple[Source | None, list[Problem]]:
     return Source(str(path), value, lines), problems
 
 
-def _value(file: str, loader: _Loader, node: yaml.Node, where: Where, lines: dict[Where, int], problems: list[Problem]) -> object:
+def _line_of_alias(text: str) -> int | None:
+    """Find the first alias, if there is any: a pack is read by people, who should find each value where it stands."""
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent) and event.start_mark is not None:
+            return event.start_mark.line + 1
+    return None
+
+
+def _value(
+    file: str,
+    loader: yaml.CSafeLoader | yaml.SafeLoader,
+    node: yaml.Node,
+    where: Where,
+    lines: dict[Where, int],
+    problems: list[Problem],
+) -> object:
     """Build the value of a node and note the line of each part; keys given twice or not as text are problems."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

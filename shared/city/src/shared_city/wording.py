@@ -45,7 +45,8 @@ def _problem(model: type[BaseModel], source: Source, where: Where, details: Erro
     place = (*where, *loc)
     kind, key = details["type"], str(loc[-1]) if loc else ""
     if kind == "missing":
-        return source.problem(place[:-1], f"'{_path(loc)}' is missing")
+        told = (*source.nearest(place[:-1])[len(where) :], key)
+        return source.problem(place[:-1], f"'{_path(told)}' is missing")
     if kind == "extra_forbidden":
         return source.problem(place, f"unknown key '{key}'; allowed: {', '.join(_keys_at(model, loc[:-1]))}")
     if details["loc"][-1:] == ("[key]",):
@@ -66,6 +67,8 @@ def _words(details: ErrorDetails) -> str:
         return f"must be {context['expected']}"
     if details["type"] == "greater_than_equal":
         return f"must be at least {context['ge']}"
+    if details["type"] == "less_than_equal":
+        return f"must be at most {context['le']}"
     return _WORDS.get(details["type"], details["msg"])
 
 
@@ -86,6 +89,9 @@ def _inside(shape: object, step: str | int) -> Iterator[object]:
     """Give the types a value may have one step further in; a union has several."""
     if isinstance(shape, type) and issubclass(shape, BaseModel):
         field = shape.model_fields.get(str(step))
+        unit = shape.model_fields.get("unit")
+        if unit is not None and unit.default == step:
+            yield shape
         yield from _plain(field.annotation) if field else ()
     elif get_origin(shape) is tuple:
         yield from _plain(get_args(shape)[0])

@@ -40,6 +40,36 @@ def service_type_stream(city: str, code: str) -> str:
     return f"service-type-{city}-{code}"
 
 
+def building_stream(city: str, code: str) -> str:
+    """Name the stream of a building of a city."""
+    return f"building-{city}-{code}"
+
+
+def person_stream(person: UUID) -> str:
+    """Name the stream of a person."""
+    return f"person-{person}"
+
+
+def incident_stream(incident: UUID) -> str:
+    """Name the stream of a mass outage."""
+    return f"incident-{incident}"
+
+
+def rules_stream(city: str) -> str:
+    """Name the stream of a city's routing overrides."""
+    return f"rules-{city}"
+
+
+def calendar_stream(city: str, calendar: str) -> str:
+    """Name the stream of a calendar of a city, version after version."""
+    return f"sla-{city}-calendar-{calendar}"
+
+
+def subscription_stream(subscription: UUID) -> str:
+    """Name the stream of a webhook subscription."""
+    return f"subscription-{subscription}"
+
+
 def organisation_stream(city: str, slug: str) -> str:
     """Name the stream of an organisation; organisations are referred to by this name everywhere."""
     return f"organisation-{city}-{slug}"
@@ -68,6 +98,10 @@ def submission_stream(submission: UUID) -> str:
 def procedure_stream(city: str, code: str) -> str:
     """Name the stream of a procedure template of a city."""
     return f"procedure-{city}-{code}"
+
+
+SIGNALS_TOPIC = "analytics.signals"
+"""Hints, not facts: a single partition, kept like every topic."""
 
 
 def work_item_stream(cause: UUID) -> str:

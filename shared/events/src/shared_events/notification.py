@@ -6,8 +6,26 @@ from uuid import UUID
 
 from shared_events.event import Event
 
-WorkItemKind = Literal["unrouted_request", "deadline_breach"]
-Template = Literal["request_registered", "completion_proposed", "request_closed"]
+WorkItemKind = Literal[
+    "unregistered_request",
+    "unrouted_request",
+    "decline",
+    "deadline_breach",
+    "escalation",
+    "dispute",
+    "failed_delivery",
+    "incident",
+]
+Template = Literal[
+    "request_registered",
+    "information_requested",
+    "completion_proposed",
+    "request_reopened",
+    "request_closed",
+    "duplicate_linked",
+    "incident_linked",
+    "incident_prolonged",
+]
 MessageChannel = Literal["file"]
 
 
@@ -24,7 +42,7 @@ class WorkItemOpened(NotificationEvent):
     kind: WorkItemKind
     cause: UUID
     cause_type: str
-    request: UUID
+    request: UUID | None
     city: str | None
     district: str | None
     service_type: str | None
@@ -90,6 +108,42 @@ class MessageFailed(NotificationEvent):
     error: str
 
 
+class SubscriptionChanged(NotificationEvent):
+    """An organisation's program is called at `url` with the events named; its signing secret is derived, never stored.
+
+    A new `secret_version` is a new secret. An inactive subscription is called no more.
+    """
+
+    organisation: str
+    url: str
+    events: tuple[str, ...]
+    secret_version: int
+    active: bool
+
+
+class WebhookDelivered(NotificationEvent):
+    """An organisation's program took an event (`cause`), after so many attempts."""
+
+    subscription: UUID
+    organisation: str
+    cause: UUID
+    cause_type: str
+    case: UUID
+    attempts: int
+
+
+class WebhookFailed(NotificationEvent):
+    """An organisation's program did not take an event after all attempts; it stands in the queue and can be sent again."""
+
+    subscription: UUID
+    organisation: str
+    cause: UUID
+    cause_type: str
+    case: UUID
+    attempts: int
+    error: str
+
+
 EVENTS: tuple[type[Event], ...] = (
     WorkItemOpened,
     WorkItemClaimed,
@@ -98,4 +152,7 @@ EVENTS: tuple[type[Event], ...] = (
     WorkItemCompleted,
     MessageSent,
     MessageFailed,
+    SubscriptionChanged,
+    WebhookDelivered,
+    WebhookFailed,
 )

@@ -98,8 +98,9 @@ class FactFile:
             self._connection.close()
 
     def _prepare(self) -> None:
-        """Make the tables of a new file, and see that an old one has the same."""
-        schema = resources.files("analytics_svc.facts").joinpath("schema.sql").read_text(encoding="utf-8")
+        """Make the tables of a new file, or see that an old one has the same; and what reports are drawn from, as it is now."""
+        room = resources.files("analytics_svc.facts")
+        schema, views = (room.joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "views.sql"))
         digest = hashlib.sha256(schema.encode()).hexdigest()
         with self.writing() as cursor:
             if cursor.execute(MARKED).fetchone() == (0,):
@@ -107,6 +108,8 @@ class FactFile:
                 cursor.execute(MARK, {"schema": digest})
             elif cursor.execute(MARKS).fetchone() != (digest,):
                 raise ForeignFileError(_foreign(str(self.path)))
+            cursor.execute(views)
+        self._writer.execute("PRAGMA disable_optimizer")
 
 
 def rows(cursor: DuckDBPyConnection, sql: LiteralString, params: Params | None = None) -> list[Row]:

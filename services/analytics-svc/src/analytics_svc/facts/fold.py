@@ -1,103 +1,65 @@
-"""What each event is as facts: a row in `event` for every one, and for some a row beside.
+"""What each event is as a fact: one row, with what stands around every event and, in columns of its own, what is counted of it.
 
-Rows are handed over in batches, a list a column. Each table is a set by key, and each column comes from one fact of one
-stream, so the same events give the same facts in whatever order and however often they come.
+A row is a function of one event and rows are a set by event id, so the same events give the same facts in whatever order and
+however often they come; a report asks for the rows known at a moment. A batch is one statement, its rows one JSON text: a
+statement costs this file more than a hundred rows do.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final, LiteralString, cast
-from uuid import UUID
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, LiteralString, TypeVar, cast
 
+import orjson
 from duckdb import DuckDBPyConnection
 
-from analytics_svc.facts.file import Row, columns
-from shared_chassis.consumer import Folds, Invalid
+from analytics_svc.facts.file import Row
+from shared_chassis.consumer import Folds
 from shared_chassis.view import Statement
+from shared_events import discussion, dispatch, notification, request
 from shared_events.catalogue import CATALOGUE
-from shared_events.discussion import ProposalSubmitted, QuestionSubmitted, RemarkSubmitted, SubmissionKind
-from shared_events.dispatch import CaseClosed, CaseOpened, HolderChanged, RequestAssigned
 from shared_events.envelope import Received
 from shared_events.event import Event, topic_of
-from shared_events.ids import uuid_of
-from shared_events.notification import MessageFailed, MessageSent, WorkItemOpened
-from shared_events.request import CompletionProposed, RequestClosed, RequestRegistered, RequestSubmitted
 
 EVENTS: LiteralString = """
-    INSERT INTO event (id, topic, type, subject, version, position, happened, known, correlation, cause, aspect, folded_at)
-    SELECT unnest($id::UUID[]), unnest($topic::VARCHAR[]), unnest($type::VARCHAR[]), unnest($subject::VARCHAR[]),
-           unnest($version::BIGINT[]), unnest($position::BIGINT[]), unnest($happened::TIMESTAMPTZ[]),
-           unnest($known::TIMESTAMPTZ[]), unnest($correlation::UUID[]), unnest($cause::UUID[]), unnest($aspect::VARCHAR[]), now()
-    ON CONFLICT DO NOTHING
-"""
-SUBMITTED: LiteralString = """
-    INSERT INTO request (request, city, district, submitted_type, channel, person_known, submitted_at, submitted_known)
-    SELECT unnest($request::UUID[]), unnest($city::VARCHAR[]), unnest($district::VARCHAR[]), unnest($type::VARCHAR[]),
-           unnest($channel::VARCHAR[]), unnest($person_known::BOOLEAN[]), unnest($happened::TIMESTAMPTZ[]),
-           unnest($known::TIMESTAMPTZ[])
-    ON CONFLICT (request) DO UPDATE SET
-        city = excluded.city, district = excluded.district, submitted_type = excluded.submitted_type, channel = excluded.channel,
-        person_known = excluded.person_known, submitted_at = excluded.submitted_at, submitted_known = excluded.submitted_known
-"""
-REGISTERED: LiteralString = """
-    INSERT INTO request (
-        request, number, registered_city, registered_type, registered_district, registered_at, registered_known)
-    SELECT unnest($request::UUID[]), unnest($number::VARCHAR[]), unnest($city::VARCHAR[]), unnest($type::VARCHAR[]),
-           unnest($district::VARCHAR[]), unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
-    ON CONFLICT (request) DO UPDATE SET
-        number = excluded.number, registered_city = excluded.registered_city, registered_type = excluded.registered_type,
-        registered_district = excluded.registered_district, registered_at = excluded.registered_at,
-        registered_known = excluded.registered_known
-"""
-CLOSED: LiteralString = """
-    INSERT INTO request (request, outcome, closed_at, closed_known)
-    SELECT unnest($request::UUID[]), unnest($outcome::VARCHAR[]), unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
-    ON CONFLICT (request) DO UPDATE SET
-        outcome = excluded.outcome, closed_at = excluded.closed_at, closed_known = excluded.closed_known
-"""
-HOLDINGS: LiteralString = """
-    INSERT INTO holding (case_id, version, kind, organisation, since, known)
-    SELECT unnest($case_id::UUID[]), unnest($version::BIGINT[]), unnest($kind::VARCHAR[]), unnest($organisation::VARCHAR[]),
-           unnest($since::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
-    ON CONFLICT DO NOTHING
-"""
-CLOSINGS: LiteralString = """
-    INSERT INTO case_closing (case_id, ended_at, known)
-    SELECT unnest($case_id::UUID[]), unnest($ended_at::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
-    ON CONFLICT DO NOTHING
-"""
-SUBMISSIONS: LiteralString = """
-    INSERT INTO submission (submission, discussion, city, kind, happened, known)
-    SELECT unnest($submission::UUID[]), unnest($discussion::UUID[]), unnest($city::VARCHAR[]), unnest($kind::VARCHAR[]),
-           unnest($happened::TIMESTAMPTZ[]), unnest($known::TIMESTAMPTZ[])
+    INSERT INTO event (
+        id, topic, type, subject, version, position, happened, known, correlation, cause, aspect, folded_at,
+        about, city, district, service_type, organisation, kind, stage, round, "at", due, rating, person_known, other)
+    SELECT r.id, r.topic, r.type, r.subject, r.version, r.position, r.happened, r.known, r.correlation, r.cause, r.aspect, now(),
+           r.about::UUID, r.city, r.district, r.service_type, r.organisation, r.kind, r.stage, r.round, r."at", r.due, r.rating,
+           r.person_known, r.other
+    FROM (
+        SELECT unnest(from_json($rows, '[{
+            "id": "UUID", "topic": "VARCHAR", "type": "VARCHAR", "subject": "VARCHAR", "version": "BIGINT", "position": "BIGINT",
+            "happened": "TIMESTAMPTZ", "known": "TIMESTAMPTZ", "correlation": "UUID", "cause": "UUID", "aspect": "VARCHAR",
+            "about": "VARCHAR", "city": "VARCHAR", "district": "VARCHAR", "service_type": "VARCHAR", "organisation": "VARCHAR",
+            "kind": "VARCHAR", "stage": "VARCHAR", "round": "INTEGER", "at": "TIMESTAMPTZ", "due": "TIMESTAMPTZ",
+            "rating": "INTEGER", "person_known": "BOOLEAN", "other": "UUID"
+        }]')) AS r
+    ) AS batch
     ON CONFLICT DO NOTHING
 """
 
-KINDS: Final[Mapping[type[Event], SubmissionKind]] = {
-    QuestionSubmitted: "question",
-    ProposalSubmitted: "proposal",
-    RemarkSubmitted: "remark",
-}
+F = TypeVar("F", bound=Event)
+Told = Callable[[Received], Row]
+"""What is counted of an event, beside what stands around it."""
+
+_TOPICS: Final[Mapping[str, str]] = {event.SERVICE: topic_of(event.SERVICE) for event in CATALOGUE.values()}
 
 
 def fold(cursor: DuckDBPyConnection, statements: Iterable[Statement]) -> None:
-    """Write a batch of facts, each kind of row by one statement, in the cursor's transaction."""
-    batches: dict[LiteralString, list[Row]] = {EVENTS: []}
+    """Write a batch of facts, all rows of a statement at once, in the cursor's transaction."""
+    batches: dict[LiteralString, list[Mapping[str, object]]] = {}
     for each in statements:
-        if isinstance(row := each.params.get("event"), dict):
-            batches[EVENTS].append(row)
-        if isinstance(row := each.params.get("fact"), dict):
-            batches.setdefault(each.sql, []).append(row)
-    for sql, batch in batches.items():
-        if batch:
-            cursor.execute(sql, columns(batch))
+        batches.setdefault(each.sql, []).append(each.params)
+    for sql, rows in batches.items():
+        cursor.execute(sql, {"rows": orjson.dumps(rows).decode()})
 
 
-def _event(received: Received, cause: UUID | None = None, aspect: str | None = None) -> Row:
-    """Spell the row that every event is."""
+def _row(received: Received) -> Row:
+    """Spell what stands around every event."""
     recorded, envelope = received.recorded, received.envelope
     return {
         "id": envelope.id,
-        "topic": topic_of(recorded.fact.SERVICE),
+        "topic": _TOPICS[recorded.fact.SERVICE],
         "type": recorded.fact.TYPE,
         "subject": recorded.originator_id,
         "version": recorded.originator_version,
@@ -105,111 +67,132 @@ def _event(received: Received, cause: UUID | None = None, aspect: str | None = N
         "happened": envelope.time,
         "known": envelope.recorded_time,
         "correlation": envelope.correlation,
-        "cause": cause or envelope.causation,
-        "aspect": aspect,
+        "cause": envelope.causation,
     }
 
 
 def _counted(received: Received) -> Statement:
-    """Count an event that is nothing else here."""
-    return Statement(EVENTS, {"event": _event(received)})
+    """Count an event of which nothing else is."""
+    return Statement(EVENTS, _row(received))
 
 
-def _effect(received: Received) -> Statement:
-    """Count an event that must happen once for its cause."""
-    fact = received.fact
-    match fact:
-        case CaseOpened():
-            row = _event(received, fact.request)
-        case WorkItemOpened():
-            row = _event(received, fact.cause)
-        case MessageSent() | MessageFailed():
-            row = _event(received, fact.cause, fact.channel)
-        case RequestAssigned() | CompletionProposed():
-            row = _event(received, aspect=str(fact.round))
-        case _:
-            raise Invalid(f"A {type(fact).__name__} is no effect of anything.")
-    return Statement(EVENTS, {"event": row})
+def _telling(kind: type[F], told: Callable[[F], Row]) -> tuple[type[Event], Callable[[Received], Statement]]:
+    """Count an event with what it tells of what its stream is about: a request, a case, a submission, an incident."""
+
+    def folded(received: Received) -> Statement:
+        about = received.stream_id[-36:]
+        return Statement(EVENTS, {**_row(received), "about": about, **told(cast("F", received.fact))})
+
+    return kind, folded
 
 
-def _submitted(received: Received) -> Statement:
-    fact = cast("RequestSubmitted", received.fact)
-    row: Row = {
-        "request": _uuid(received),
+def _plain(fact: Event) -> Row:
+    """Tell nothing but that it happened; in which round, where there are rounds."""
+    told = getattr(fact, "round", None)
+    return {} if told is None else {"round": told}
+
+
+def _as(kind: str) -> Callable[[Event], Row]:
+    """Tell a kind that the type stands for."""
+    return lambda fact: {"kind": kind, **_plain(fact)}
+
+
+def _submitted(fact: request.RequestSubmitted) -> Row:
+    return {
         "city": fact.city,
         "district": fact.location.district,
-        "type": fact.service_type,
-        "channel": fact.channel,
+        "service_type": fact.service_type,
+        "kind": fact.channel,
         "person_known": fact.person is not None,
     }
-    return _beside(SUBMITTED, received, row)
 
 
-def _registered(received: Received) -> Statement:
-    fact = cast("RequestRegistered", received.fact)
-    row: Row = {
-        "request": _uuid(received),
-        "number": fact.number,
-        "city": fact.city,
-        "type": fact.service_type,
-        "district": fact.district,
-    }
-    return _beside(REGISTERED, received, row)
+def _clock(fact: dispatch.StageDeadlineSet) -> Row:
+    return {"stage": fact.stage, "round": fact.round, "at": fact.starts_at, "due": fact.due}
 
 
-def _closed(received: Received) -> Statement:
-    row: Row = {"request": _uuid(received), "outcome": cast("RequestClosed", received.fact).outcome}
-    return _beside(CLOSED, received, row)
+def _held_up(fact: dispatch.DeadlineWarned | dispatch.DeadlineBreached | dispatch.RequestEscalated) -> Row:
+    return {"stage": fact.stage, "round": fact.round, "due": fact.due, **_holder(fact.holder)}
 
 
-def _held(received: Received) -> Statement:
-    fact = cast("HolderChanged", received.fact)
-    row: Row = {
-        "case_id": _uuid(received),
-        "version": received.recorded.version,
-        "kind": fact.holder.kind,
-        "organisation": fact.holder.organisation,
-        "since": fact.at,
-        "known": received.envelope.recorded_time,
-    }
-    return Statement(HOLDINGS, {"event": _event(received), "fact": row})
+def _holder(holder: dispatch.Holder) -> Row:
+    return {"kind": holder.kind, "organisation": holder.organisation}
 
 
-def _case_closed(received: Received) -> Statement:
-    closed = cast("CaseClosed", received.fact)
-    row: Row = {"case_id": _uuid(received), "ended_at": closed.at, "known": received.envelope.recorded_time}
-    return Statement(CLOSINGS, {"event": _event(received), "fact": row})
+def _given(
+    fact: dispatch.RequestAssigned | dispatch.AssignmentDeclined | dispatch.WorkReturned | dispatch.CommitteeDecided,
+) -> Row:
+    return {"organisation": fact.organisation, "round": fact.round}
 
 
-def _contributed(received: Received) -> Statement:
-    fact = cast("QuestionSubmitted | ProposalSubmitted | RemarkSubmitted", received.fact)
-    row: Row = {"submission": _uuid(received), "discussion": fact.discussion, "city": fact.city, "kind": KINDS[type(fact)]}
-    return _beside(SUBMISSIONS, received, row)
+def _surge(fact: dispatch.IncidentSuggested) -> Row:
+    return {"city": fact.city, "district": fact.district, "service_type": fact.service_type, "at": fact.window_start}
 
 
-def _beside(sql: LiteralString, received: Received, row: Row) -> Statement:
-    """Give a row beside the event's own, with when it happened and when it was known."""
-    row["happened"] = received.envelope.time
-    row["known"] = received.envelope.recorded_time
-    return Statement(sql, {"event": _event(received), "fact": row})
+def _contributed(
+    fact: discussion.QuestionSubmitted | discussion.ProposalSubmitted | discussion.RemarkSubmitted,
+    kind: discussion.SubmissionKind,
+) -> Row:
+    return {"city": fact.city, "other": fact.discussion, "kind": kind}
 
 
-def _uuid(received: Received) -> UUID:
-    """Give the uuid of what the event's stream is about."""
-    about = uuid_of(received.stream_id)
-    if about is None:
-        raise Invalid(f"{received.stream_id} does not end in a uuid.")
-    return about
+def _message(fact: notification.MessageSent | notification.MessageFailed) -> Row:
+    """Tell what it is the effect of: one event tells the reporters of two requests, each once over each channel."""
+    return {"cause": fact.cause, "aspect": f"{fact.channel}|{fact.request}"}
 
 
 FOLDS: Final[Folds] = {
     **dict.fromkeys(CATALOGUE.values(), _counted),
-    **dict.fromkeys((CaseOpened, WorkItemOpened, MessageSent, MessageFailed, RequestAssigned, CompletionProposed), _effect),
-    **dict.fromkeys(KINDS, _contributed),
-    RequestSubmitted: _submitted,
-    RequestRegistered: _registered,
-    RequestClosed: _closed,
-    HolderChanged: _held,
-    CaseClosed: _case_closed,
+    **dict(
+        (
+            _telling(request.RequestSubmitted, _submitted),
+            _telling(
+                request.RequestRegistered,
+                lambda fact: {"city": fact.city, "district": fact.district, "service_type": fact.service_type},
+            ),
+            _telling(request.RequestReclassified, lambda fact: {"service_type": fact.service_type}),
+            _telling(request.CompletionProposed, lambda fact: {"round": fact.round, "aspect": str(fact.round)}),
+            _telling(request.CompletionDisputed, _plain),
+            _telling(request.CompletionConfirmed, _as("confirmed")),
+            _telling(request.CompletionDeemedAccepted, _as("silent")),
+            _telling(request.RequestReopened, _as("open")),
+            _telling(request.RequestClosed, lambda fact: {"kind": fact.outcome}),
+            _telling(request.RatingAsked, lambda fact: {"round": fact.round, "organisation": fact.organisation}),
+            _telling(
+                request.RequestRated,
+                lambda fact: {"round": fact.round, "organisation": fact.organisation, "rating": fact.rating},
+            ),
+            _telling(dispatch.CaseOpened, lambda fact: {"cause": fact.request}),
+            _telling(dispatch.HolderChanged, lambda fact: {"at": fact.at, **_holder(fact.holder)}),
+            _telling(dispatch.CaseClosed, lambda fact: {"at": fact.at}),
+            _telling(dispatch.CaseReopened, lambda fact: {"at": fact.at, "round": fact.round}),
+            _telling(dispatch.RoutingFailed, _plain),
+            _telling(dispatch.RequestAssigned, lambda fact: {**_given(fact), "aspect": str(fact.round)}),
+            _telling(dispatch.AssignmentAccepted, _plain),
+            _telling(dispatch.AssignmentDeclined, _given),
+            _telling(dispatch.CommitteeDecided, _given),
+            _telling(dispatch.WorkStarted, _plain),
+            _telling(dispatch.WorkReturned, _given),
+            _telling(dispatch.WorkReportedDone, _plain),
+            _telling(dispatch.WorkFoundImpossible, _plain),
+            _telling(dispatch.StageDeadlineSet, _clock),
+            _telling(dispatch.ClockResumed, lambda fact: {"stage": fact.stage, "round": fact.round, "due": fact.due}),
+            _telling(dispatch.DeadlineWarned, _held_up),
+            _telling(dispatch.DeadlineBreached, _held_up),
+            _telling(dispatch.RequestEscalated, _held_up),
+            _telling(dispatch.RequestLinkedToIncident, lambda fact: {"kind": "linked", "other": fact.incident}),
+            _telling(dispatch.RequestUnlinkedFromIncident, lambda fact: {"kind": "unlinked", "other": fact.incident}),
+            _telling(dispatch.IncidentSuggested, _surge),
+            _telling(dispatch.IncidentDeclared, lambda fact: {"city": fact.city, "organisation": fact.organisation}),
+            _telling(dispatch.IncidentDismissed, _plain),
+            _telling(dispatch.IncidentResolved, lambda fact: {"at": fact.at}),
+            _telling(discussion.QuestionSubmitted, lambda fact: _contributed(fact, "question")),
+            _telling(discussion.ProposalSubmitted, lambda fact: _contributed(fact, "proposal")),
+            _telling(discussion.RemarkSubmitted, lambda fact: _contributed(fact, "remark")),
+            _telling(notification.WorkItemOpened, lambda fact: {"cause": fact.cause}),
+            _telling(notification.MessageSent, _message),
+            _telling(notification.MessageFailed, _message),
+        )
+    ),
 }
-"""Every event of every service, and what it is here."""
+"""Every event of every service, and what is counted of it."""

@@ -13,11 +13,12 @@ from analytics_svc.facts.fold import fold
 from shared_chassis.consumer import Fenced, Parked, Place, Position, Settled, Status, Step, Transient, Waiting
 from shared_chassis.consumer.position import Asked, Reason
 from shared_chassis.process import MisconfiguredError
+from shared_chassis.view import Statement
 
 RESTS: Final = 9.0
 """A commit is followed by a rest of so many times its length, so that committing takes a tenth of the time at most."""
 
-LEAST_REST, LONGEST_REST = 0.1, 0.5
+LEAST_REST, LONGEST_REST = 0.4, 1.0
 """Seconds of a rest, during which the partitions gather what is committed together next."""
 
 TAKE_OVER: LiteralString = """
@@ -76,6 +77,11 @@ ASKED: LiteralString = """
     WHERE consumer = $consumer AND settled_at IS NULL
     GROUP BY topic, partition, key
     HAVING arg_min(asked IS NOT NULL, position)
+"""
+ERAS: LiteralString = "SELECT era FROM consumer_era WHERE consumer = $consumer AND topic = $topic AND partition = $partition"
+MEET: LiteralString = """
+    INSERT INTO consumer_era (consumer, topic, partition, era)
+    SELECT $consumer, $topic, $partition, unnest($eras::VARCHAR[]) ON CONFLICT DO NOTHING
 """
 STATUS: LiteralString = """
     SELECT consumer, topic, partition, next_offset, last_position FROM consumer_position
@@ -139,6 +145,15 @@ class DuckPositions:
         """Say that nothing is awaited: a fact is folded whatever is known of its subject."""
         return ()
 
+    def eras(self, place: Place) -> Collection[str]:
+        """Name the stretches of the publisher's log a partition has met."""
+        return {str(row["era"]) for row in self._file.query(ERAS, _of(place))}
+
+    def meet(self, place: Place, eras: Collection[str]) -> None:
+        """Keep that a partition has met these."""
+        with self._file.writing() as cursor:
+            cursor.execute(MEET, {**_of(place), "eras": list(eras)})
+
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""
         told: Status = {}
@@ -153,7 +168,7 @@ def _take(cursor: DuckDBPyConnection, steps: Sequence[Step]) -> None:
     moved = cursor.execute(MOVE, columns([_move(step) for step in steps])).fetchone()
     if moved != (len(steps),):
         raise Fenced(Fenced.__doc__)
-    fold(cursor, [statement for step in steps for statement in step.folds])
+    fold(cursor, [cast("Statement", written) for step in steps for written in step.folds])
     for step in steps:
         for event in step.parked:
             cursor.execute(PARK, {**_of(step.place), **_parked(event)})

@@ -10,8 +10,9 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from analytics_svc.facts.file import Row
-from shared_chassis.kafka import KEPT_FOR_EVER, ensure_topic
+from shared_chassis.kafka import KEPT_FOR_EVER, SIGNALS_PARTITIONS, ensure_topic
 from shared_chassis.view import Statement
+from shared_events.ids import SIGNALS_TOPIC
 
 TALLIES: Final = "analytics.tallies"
 """The topic of the tallies: of each window the newest count is kept."""
@@ -40,17 +41,22 @@ COUNTS: LiteralString = """
     INSERT INTO tally (minute, city, district, category, count)
     SELECT r.minute, r.city, r.district, r.category, max(r.count)
     FROM (
-        SELECT unnest($minute::TIMESTAMPTZ[]) AS minute, unnest($city::VARCHAR[]) AS city,
-               unnest($district::VARCHAR[]) AS district, unnest($category::VARCHAR[]) AS category,
-               unnest($count::BIGINT[]) AS count
-    ) AS r
+        SELECT unnest(from_json_strict($rows, '[{
+            "minute": "TIMESTAMPTZ", "city": "VARCHAR", "district": "VARCHAR", "category": "VARCHAR", "count": "BIGINT"
+        }]')) AS r
+    ) AS batch
     GROUP BY ALL
     ON CONFLICT (minute, city, district, category) DO UPDATE SET count = greatest(count, excluded.count)
 """
 UNCOUNTED: LiteralString = """
     INSERT INTO stream_parked (topic, partition, "offset", key, type, error, parked_at)
-    SELECT unnest($topic::VARCHAR[]), unnest($partition::INTEGER[]), unnest($offset::BIGINT[]), unnest($key::VARCHAR[]),
-           unnest($type::VARCHAR[]), unnest($error::VARCHAR[]), now()
+    SELECT r.topic, r.partition, r."offset", r.key, r.type, r.error, now()
+    FROM (
+        SELECT unnest(from_json_strict($rows, '[{
+            "topic": "VARCHAR", "partition": "INTEGER", "offset": "BIGINT", "key": "VARCHAR", "type": "VARCHAR",
+            "error": "VARCHAR"
+        }]')) AS r
+    ) AS batch
     ON CONFLICT DO NOTHING
 """
 
@@ -65,6 +71,11 @@ class Window:
     category: str
 
     @property
+    def named(self) -> dict[str, str]:
+        """What is counted, for logs."""
+        return {"city": self.city, "district": self.district, "category": self.category}
+
+    @property
     def key(self) -> bytes:
         """The window as a key of the topic."""
         return f"{self.minute.isoformat()}|{self.city}|{self.district}|{self.category}".encode()
@@ -77,9 +88,13 @@ class Window:
 
 
 async def ensure_topics(bootstrap: str) -> None:
-    """Make the topics the stream processor tells us on, where they are missing; both of us may be first."""
+    """Make the topics the stream processor tells us and others on, where they are missing; both of us may be first.
+
+    Raises `TopicError` when one is not as the contract says.
+    """
     for topic, config in TOPICS.items():
         await ensure_topic(bootstrap, topic, ONE_PARTITION, config)
+    await ensure_topic(bootstrap, SIGNALS_TOPIC, SIGNALS_PARTITIONS)
 
 
 def statements(records: Iterable["ConsumerRecord[bytes, bytes]"]) -> list[Statement]:
@@ -91,11 +106,11 @@ def _count(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     window = Window.parse(record.key or b"")
     row: Row = {"minute": window.minute, "city": window.city, "district": window.district, "category": window.category}
     row["count"] = orjson.loads(record.value or b"")
-    return Statement(COUNTS, {"fact": row})
+    return Statement(COUNTS, row)
 
 
 def _uncounted(record: "ConsumerRecord[bytes, bytes]") -> Statement:
     said = {name: value.decode(errors="replace") for name, value in record.headers}
     row: Row = {"topic": said["topic"], "partition": int(said["partition"]), "offset": int(said["offset"])}
     row |= {"key": (record.key or b"").decode(), "type": said["type"], "error": said["error"]}
-    return Statement(UNCOUNTED, {"fact": row})
+    return Statement(UNCOUNTED, row)

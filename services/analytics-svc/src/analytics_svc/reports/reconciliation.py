@@ -11,13 +11,16 @@ MISSING: LiteralString = """
         SELECT id, type, subject, correlation,
                CASE type
                    WHEN 'request.request-submitted.v1' THEN 'cases'
-                   WHEN 'dispatch.routing-failed.v1' THEN 'work_items'
-                   WHEN 'dispatch.deadline-breached.v1' THEN 'work_items'
-                   ELSE 'messages'
+                   WHEN 'request.request-registered.v1' THEN 'messages'
+                   WHEN 'request.completion-proposed.v1' THEN 'messages'
+                   WHEN 'request.request-closed.v1' THEN 'messages'
+                   ELSE 'work_items'
                END AS what
         FROM event
-        WHERE type IN ('request.request-submitted.v1', 'dispatch.routing-failed.v1', 'dispatch.deadline-breached.v1',
-                       'request.request-registered.v1', 'request.completion-proposed.v1', 'request.request-closed.v1')
+        WHERE type IN ('request.request-submitted.v1', 'request.request-registered.v1', 'request.completion-proposed.v1',
+                       'request.request-closed.v1', 'request.completion-disputed.v1', 'dispatch.routing-failed.v1',
+                       'dispatch.deadline-breached.v1', 'dispatch.request-escalated.v1', 'dispatch.assignment-declined.v1',
+                       'dispatch.work-returned.v1', 'dispatch.incident-suggested.v1')
           AND known <= coalesce($as_of::TIMESTAMPTZ, 'infinity'::TIMESTAMPTZ)
     ), effect AS (
         SELECT 'cases' AS what, cause FROM event WHERE type = 'dispatch.case-opened.v1'
@@ -28,7 +31,8 @@ MISSING: LiteralString = """
     )
     SELECT c.what, c.id AS event, c.type, c.subject
     FROM caused c
-    LEFT JOIN request r ON c.what = 'messages' AND r.request = c.correlation
+    LEFT JOIN (SELECT about, person_known FROM event WHERE type = 'request.request-submitted.v1') r
+           ON c.what = 'messages' AND r.about = c.correlation
     ANTI JOIN effect e ON e.what = c.what AND e.cause = CASE WHEN c.what = 'cases' THEN c.correlation ELSE c.id END
     WHERE c.what <> 'messages' OR r.person_known
     ORDER BY c.what, c.subject, c.id

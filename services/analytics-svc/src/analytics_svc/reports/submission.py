@@ -21,7 +21,7 @@ BY: LiteralString = """
     FROM submission_known($as_of)
     WHERE ($city::VARCHAR IS NULL OR city = $city) AND ($discussion::UUID IS NULL OR discussion = $discussion)
       AND ($since::DATE IS NULL OR day >= $since) AND ($until::DATE IS NULL OR day < $until)
-    GROUP BY ALL ORDER BY ALL
+    GROUP BY ALL ORDER BY ALL NULLS LAST
 """
 ALL: LiteralString = """
     SELECT count(*) AS count FROM submission_known($as_of)
@@ -31,9 +31,9 @@ ALL: LiteralString = """
 
 
 def submissions(file: FactFile, dimensions: Iterable[str], window: Window, discussion: UUID | None = None) -> Table:
-    """Count submissions by the dimensions asked for. Raises `UnknownDimensionError`."""
+    """Count submissions by the dimensions asked for. Raises `UnknownDimensionError`, `UnknownCityError` or `NoDaysError`."""
     by = chosen(dimensions, DIMENSIONS)
-    params = {**window.params, "discussion": discussion}
+    params = {**window.checked(file).params, "discussion": discussion}
     with file.reading() as cursor:
         found = rows(cursor, BY, {**params, "dimensions": by})
         return table(by, ("count",), found, rows(cursor, ALL, params)[0])

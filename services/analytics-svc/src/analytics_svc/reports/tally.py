@@ -5,6 +5,7 @@ from typing import Final, LiteralString
 
 from analytics_svc.facts.file import FactFile, Row, rows
 from analytics_svc.facts.tally import KEPT
+from analytics_svc.reports.report import Window as ReportWindow
 
 ALARM_SHARE: Final = 0.01
 """The share of registrations by which the tallies may differ."""
@@ -14,9 +15,10 @@ SETTLED_AFTER: Final = 30
 
 COMPARED: LiteralString = """
     WITH counted AS (
-        SELECT date_trunc('minute', registered_known) AS minute, registered_city AS city,
-               coalesce(registered_district, '') AS district, registered_type AS category, count(*) AS facts
-        FROM request WHERE registered_known >= date_trunc('minute', now() - to_seconds($kept::INTEGER))
+        SELECT date_trunc('minute', known) AS minute, city, coalesce(district, '') AS district, service_type AS category,
+               count(*) AS facts
+        FROM event
+        WHERE type = 'request.request-registered.v1' AND known >= date_trunc('minute', now() - to_seconds($kept::INTEGER))
         GROUP BY ALL
     ), tallied AS (
         SELECT minute, city, district, category, count FROM tally
@@ -47,6 +49,11 @@ class Comparison:
     alarm: bool
     parked: int
     windows: list[Row]
+
+
+def checked(file: FactFile, city: str | None) -> str | None:
+    """Give the city back when there is one of this name. Raises `UnknownCityError`."""
+    return ReportWindow(city=city).checked(file).city
 
 
 def compare(file: FactFile, city: str | None = None, limit: int = 1000) -> Comparison:

@@ -1,116 +1,235 @@
-"""What the cities have decided beforehand: which organisations there are, who is responsible for what, how long a stage may take.
+"""What the cities have decided beforehand: who is responsible for what, and how long a stage may take.
 
-Each is a stream of its own, adopted from a city pack; a `Rulebook` is all of them as they stand at one moment, the only thing a
-rule about a case looks at.
+So are which organisations there are, which rules go before responsibility and which incidents explain requests. Each is a stream
+of its own; a `Rulebook` is all of them as they stand at one moment, the only thing a rule about a case looks at.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import TypeVar, cast
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from dispatch_svc.domain.expression import ANSWERS, Literals
+from dispatch_svc.domain.override import Overrides, attempt_until_decided
+from dispatch_svc.domain.responsibility import Grant, Territory
 from shared_calendar import Calendar
-from shared_chassis.stream import Stream
 from shared_events.dispatch import (
+    EscalationStep,
+    IncidentScope,
     OrganisationKind,
-    OrganisationRegistered,
-    ResponsibilityGranted,
+    PauseCause,
     RoutingInputs,
     Stage,
-    TermPolicyAdopted,
+    TermStated,
 )
-from shared_events.event import Event
 
 ANY_TYPE = "*"
 """The key under which a policy holds the terms of all service types that it does not name."""
 
-PACK = {"pack_version"}
-"""What may differ between two statements of the same: from which pack they come."""
+MOST_DECLINES = 3
+"""How often a request may be declined where the city says nothing about it."""
 
-Grants = tuple[ResponsibilityGranted, ...]
-F = TypeVar("F", OrganisationRegistered, TermPolicyAdopted)
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""In the order of `date.weekday()`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """An organisation as it was last registered; `stream_id` is what it is called everywhere."""
+    """An organisation as it was last registered; `stream_id` is what it is called everywhere.
+
+    `calendar` says whose hours count for its own stages; None: those of the city's policy.
+    """
 
     stream_id: str
     city: str
     name: str
     kind: OrganisationKind
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """An organisation answers from a day up to, not including, another (or for good), as version `version` of the stream says."""
-
-    stream_id: str
-    version: int
-    organisation: str
-    valid_from: date
-    valid_to: date | None
-
-    def covers(self, day: date) -> bool:
-        """Say whether the organisation answers on a day."""
-        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A city's terms in one version, with the calendar they are counted by."""
+    """A city's terms in one version, with the calendar they are counted by and what follows when they are not kept."""
 
     version: str
     calendar: Calendar
-    minutes: Mapping[str, Mapping[Stage, int]]
+    terms: Mapping[str, Mapping[Stage, TermStated]]
+    warn_percent: int | None = None
+    ladder: tuple[EscalationStep, ...] = ()
+    statutory_pauses: tuple[PauseCause, ...] = ()
+    most_declines: int = MOST_DECLINES
 
-    def minutes_for(self, service_type: str | None, stage: Stage) -> int | None:
-        """Say how many minutes a stage may take; None when the city sets no term for it.
+    def term_for(self, service_type: str | None, stage: Stage) -> TermStated | None:
+        """Say how long a stage may take; None when the city sets no term for it.
 
         A term of the service type goes before the one of all others, stage by stage.
         """
         for key in (service_type, ANY_TYPE):
-            terms = self.minutes.get(key) if key is not None else None
+            terms = self.terms.get(key) if key is not None else None
             if terms is not None and stage in terms:
                 return terms[stage]
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class Territory:
-    """What a responsibility is about: a service type of a city, in a district or (None) in the whole city."""
+class Route:
+    """Where a request goes, and which rule in which version says so."""
 
+    organisation: str
+    rule: str
+    rule_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoute:
+    """Why no rule sends a request anywhere."""
+
+    reason: Literal["nobody_responsible", "rule_failed"]
+    rule: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveIncident:
+    """An incident that was declared and is not over."""
+
+    id: UUID
     city: str
-    service_type: str
-    district: str | None
+    scope: IncidentScope
+    organisation: str
+    expected_end: datetime | None
+    began_at: datetime | None = None
+
+    def covers(self, inputs: RoutingInputs) -> bool:
+        """Say whether the incident explains a request registered since it began; an empty list of its scope does not restrict."""
+        return (
+            self.city == inputs.city
+            and (self.began_at is None or inputs.at >= self.began_at)
+            and inputs.service_type in self.scope.service_types
+            and (not self.scope.districts or inputs.district in self.scope.districts)
+            and (not self.scope.buildings or inputs.building in self.scope.buildings)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceType:
+    """What the city's pack says of a service type that rules may speak of."""
+
+    group: str
+    emergency: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """Time zones and policies by city, organisations by stream id, grants by territory in the order of their versions.
 
-    A grant with the same first day as a later one of its territory has been replaced by it and is not here.
+    A grant with the same first day as a later one of its territory has been replaced by it and is not here. `former` holds every
+    policy by (city, version), `calendars` every calendar by (city, id, version) in the order of adoption, so that what is pinned
+    can be counted by for good. `evidence` is how many hashes a report needs, by (city, service type). `overrides` are by city;
+    `types` and `suburbs` are what rules may ask of a service type and a building, by (city, code).
     """
 
     zones: Mapping[str, ZoneInfo]
     organisations: Mapping[str, Organisation]
     grants: Mapping[Territory, Sequence[Grant]]
     policies: Mapping[str, Policy]
+    former: Mapping[tuple[str, str], Policy] = field(default_factory=dict)
+    calendars: Mapping[tuple[str, str, str], Calendar] = field(default_factory=dict)
+    evidence: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    incidents: Sequence[ActiveIncident] = ()
+    overrides: Mapping[str, Overrides] = field(default_factory=dict)
+    types: Mapping[tuple[str, str], ServiceType] = field(default_factory=dict)
+    suburbs: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
+
+    def route(self, inputs: RoutingInputs) -> Route | NoRoute:
+        """Say where a request goes, or why nowhere: by the first override that is true, else to whom is responsible.
+
+        An override that cannot be worked out sends nothing anywhere, and nothing past it.
+        """
+        overrides = self.overrides.get(inputs.city, Overrides())
+        trial = attempt_until_decided(overrides, self.looked_at(inputs)) if overrides.rules else None
+        if trial is not None:
+            rule = overrides.name(trial.rule)
+            if trial.result == "failed":
+                return NoRoute("rule_failed", rule, trial.detail)
+            return Route(trial.rule.organisation, rule, overrides.version)
+        grant = self.responsible(inputs)
+        if grant is None:
+            return NoRoute("nobody_responsible")
+        return Route(grant.organisation, grant.stream_id, grant.version)
+
+    def looked_at(self, inputs: RoutingInputs) -> Mapping[str, Literals | None]:
+        """Say what overrides may ask of a request; what is not known of it is left out, what it does not have is None.
+
+        `hour` (0 to 23), `weekday` and `holiday` are those of the registration, in the city's own time; a holiday is a day off
+        that the calendar of the city's policy names.
+        """
+        values: dict[str, Literals | None] = {
+            "service_type": inputs.service_type,
+            "district": inputs.district,
+            "building": inputs.building,
+            "suburb": None if inputs.building is None else self.suburbs.get((inputs.city, inputs.building)),
+            **{ANSWERS + code: answer for code, answer in inputs.answers.items()},
+        }
+        kind = self.types.get((inputs.city, inputs.service_type))
+        if kind is not None:
+            values |= {"group": kind.group, "emergency": kind.emergency}
+        zone, policy = self.zones.get(inputs.city), self.policies.get(inputs.city)
+        if zone is not None:
+            local = inputs.at.astimezone(zone)
+            values |= {"hour": local.hour, "weekday": WEEKDAYS[local.weekday()]}
+            if policy is not None:
+                values["holiday"] = _day_off(policy.calendar, local.date())
+        return values
+
+    def explaining(self, inputs: RoutingInputs) -> Sequence[ActiveIncident]:
+        """Find the incidents that explain a request."""
+        return [incident for incident in self.incidents if incident.covers(inputs)]
+
+    def policy(self, city: str, version: str) -> Policy | None:
+        """Find the policy a clock was started by: the pinned version, whatever was adopted since."""
+        newest = self.policies.get(city)
+        return newest if newest is not None and newest.version == version else self.former.get((city, version))
+
+    def pinned_calendar(self, city: str, calendar: str, version: str) -> Calendar | None:
+        """Find the calendar a clock is counted by: the pinned version, whatever was adopted since."""
+        found = self.calendars.get((city, calendar, version))
+        if found is None and (policy := self.policies.get(city)) is not None:
+            own = policy.calendar
+            return own if (own.id, str(own.version)) == (calendar, version) else None
+        return found
+
+    def calendar_of(self, city: str, organisation: str | None) -> Calendar | None:
+        """Find the calendar an organisation's own stages are counted by: its own where it has one, else None."""
+        known = self.organisation(city, organisation) if organisation is not None else None
+        if known is None or known.calendar is None:
+            return None
+        own = [found for (of, name, _), found in self.calendars.items() if (of, name) == (city, known.calendar)]
+        return own[-1] if own else None
+
+    def most_declines(self, city: str) -> int:
+        """Say after how many refusals the committee decides."""
+        policy = self.policies.get(city)
+        return policy.most_declines if policy is not None else MOST_DECLINES
+
+    def evidence_required(self, city: str, service_type: str | None) -> int:
+        """Say how many photos or acts a report of done work needs."""
+        return self.evidence.get((city, service_type), 0) if service_type is not None else 0
 
     def responsible(self, inputs: RoutingInputs) -> Grant | None:
         """Find the grant that decides where a request goes; None when nobody is responsible.
 
-        The district's own responsibility goes before the city-wide one; of two that cover the day, the one stated later. The
-        day is that of the registration, in the city's own time.
+        The building's own responsibility goes before the district's, and that before the city-wide one; of two that cover the
+        day, the one stated later. The day is that of the registration, in the city's own time.
         """
         zone = self.zones.get(inputs.city)
         if zone is None:
             return None
         day = inputs.at.astimezone(zone).date()
-        for district in dict.fromkeys((inputs.district, None)):
-            grants = self.grants.get(Territory(inputs.city, inputs.service_type, district), ())
-            covering = [grant for grant in grants if grant.covers(day)]
+        for territory in _territories(inputs):
+            covering = [grant for grant in self.grants.get(territory, ()) if grant.covers(day)]
             if covering:
                 return covering[-1]
         return None
@@ -121,46 +240,15 @@ class Rulebook:
         return found if found is not None and found.city == city else None
 
 
-def adopt(known: F | None, wanted: F) -> list[Event]:
-    """Adopt what a city pack says, when it says something else than before; the pack's version alone is no difference."""
-    if known is not None and known.model_dump(exclude=PACK) == wanted.model_dump(exclude=PACK):
-        return []
-    return [wanted]
+def _territories(inputs: RoutingInputs) -> list[Territory]:
+    """Give the territories a request is in, the narrowest first."""
+    city, service_type = inputs.city, inputs.service_type
+    building = [Territory(city, service_type, None, inputs.building)] if inputs.building is not None else []
+    district = [Territory(city, service_type, inputs.district)] if inputs.district is not None else []
+    return [*building, *district, Territory(city, service_type, None)]
 
 
-def grant(known: Grants, wanted: Grants, today: date, pack_version: str) -> list[Event]:
-    """Bring who is responsible in one territory to what the city's pack says; periods are told apart by their first day.
-
-    A period the pack no longer has ends today, or never begins; what was decided by it stays as it is.
-    """
-    periods = {each.valid_from for each in wanted}
-    ended: list[Event] = [
-        each.model_copy(update={"valid_to": max(today, each.valid_from), "pack_version": pack_version})
-        for each in known
-        if each.valid_from not in periods and (each.valid_to is None or each.valid_to > max(today, each.valid_from))
-    ]
-    stated = [each.model_dump(exclude=PACK) for each in known]
-    return [*ended, *(each for each in wanted if each.model_dump(exclude=PACK) not in stated)]
-
-
-def _registered(_known: OrganisationRegistered | None, fact: Event) -> OrganisationRegistered:
-    return cast("OrganisationRegistered", fact)  # the stream holds nothing else
-
-
-def _granted(known: Grants, fact: Event) -> Grants:
-    granted = cast("ResponsibilityGranted", fact)  # the stream holds nothing else
-    return (*(each for each in known if each.valid_from != granted.valid_from), granted)
-
-
-def _adopted(_known: TermPolicyAdopted | None, fact: Event) -> TermPolicyAdopted:
-    return cast("TermPolicyAdopted", fact)  # the stream holds nothing else
-
-
-ORGANISATION: Stream[OrganisationRegistered | None] = Stream("organisation", None, _registered)
-"""One organisation of a city; its state is what was last registered."""
-
-RESPONSIBILITY: Stream[Grants] = Stream("responsibility", (), _granted)
-"""Who is responsible for a service type in a territory; its state is the latest grant of each first day."""
-
-SLA: Stream[TermPolicyAdopted | None] = Stream("sla", None, _adopted)
-"""A city's terms; its state is the policy last adopted."""
+def _day_off(calendar: Calendar, day: date) -> bool:
+    """Say whether a calendar names a date and lets none of its hours count."""
+    differs = calendar.days.get(day)
+    return differs is not None and not differs.hours

@@ -1,12 +1,30 @@
-"""Read models of dispatch: `case` for cases with their holders and clocks, `rulebook` for what the cities decided beforehand."""
+"""Read models of dispatch, a module an aggregate; `rulebook` puts what the cities decided beforehand together, in memory."""
 
-from dispatch_svc.views import case, rulebook
+from dispatch_svc.views import case, incident, organisation, override, policy, responsibility, rulebook, service_type
+from shared_chassis.consumer import Folds
 from shared_chassis.view import Projection
 
-PROJECTION: Projection = {**rulebook.PROJECTION, **case.PROJECTION}
-"""Own facts → one statement each."""
+PROJECTION: Projection = {
+    **organisation.PROJECTION,
+    **responsibility.PROJECTION,
+    **policy.PROJECTION,
+    **override.PROJECTION,
+    **case.PROJECTION,
+    **incident.PROJECTION,
+}
+"""Own facts → what they are in the tables."""
 
-TABLES: tuple[str, ...] = (*rulebook.TABLES, *case.TABLES)
+TABLES: tuple[str, ...] = (
+    *organisation.TABLES,
+    *responsibility.TABLES,
+    *policy.TABLES,
+    *override.TABLES,
+    *incident.TABLES,
+    *case.TABLES,
+)
 """What is rebuilt from own facts alone."""
 
-__all__ = ["PROJECTION", "TABLES", "case", "rulebook"]
+FOLDS: Folds = service_type.FOLDS
+"""Others' facts → one statement each."""
+
+__all__ = ["FOLDS", "PROJECTION", "TABLES", "case", "rulebook"]

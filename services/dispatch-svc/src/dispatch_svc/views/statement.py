@@ -11,9 +11,10 @@ from shared_events.envelope import Recorded
 from shared_events.ids import uuid_of
 
 
-def stating(sql: LiteralString) -> Callable[[Recorded], Statement]:
+def stating(sql: LiteralString, *as_json: str) -> Callable[[Recorded], Statement]:
     """Make the statement of a fact: its fields by their names; a value inside it as JSON text, and each part as `<field>_<name>`.
 
+    Lists become arrays but for the fields named in `as_json`, which become JSON text, also where they are empty.
     Beside them stand `stream_id`, `stream_uuid` (of a case: the request's), `stream_version` and `time` (when it happened).
     """
 
@@ -25,7 +26,7 @@ def stating(sql: LiteralString) -> Callable[[Recorded], Statement]:
             "time": recorded.envelope.time,
         }
         for name, value in recorded.fact:
-            params[name] = _plain(value)
+            params[name] = to_json(value).decode() if name in as_json else _plain(value)
             if isinstance(value, BaseModel):
                 params |= {f"{name}_{part}": _plain(inner) for part, inner in value}
         return Statement(sql, params)

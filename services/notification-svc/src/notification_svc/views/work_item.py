@@ -86,13 +86,16 @@ PROJECTION: Projection = MappingProxyType(
 
 
 class Row(NamedTuple):
-    """An item as the queue shows it at `now`; `until` ends the lease or the deferral."""
+    """An item as the queue shows it at `now`; `until` ends the lease or the deferral.
+
+    `delivery` is the call to a program that failed and can be made again by hand, where the item is about one.
+    """
 
     item: UUID
     kind: WorkItemKind
     cause: UUID
     cause_type: str
-    request: UUID
+    request: UUID | None
     city: str | None
     district: str | None
     service_type: str | None
@@ -104,6 +107,7 @@ class Row(NamedTuple):
     state: State
     agent: str | None
     until: datetime | None
+    delivery: UUID | None
     now: datetime
 
 
@@ -139,8 +143,9 @@ ONE: LiteralString = """
     SELECT w.item, w.kind, w.cause, w.cause_type, w.request, coalesce(w.city, c.city) AS city,
         coalesce(w.district, c.district) AS district, coalesce(w.service_type, c.service_type) AS service_type,
         coalesce(w.language, c.language) AS language, w.priority, w.due, w.opened_at, w.urgent_from, w.state, w.agent, w.until,
-        n.now
+        f.delivery, n.now
     FROM (SELECT rule_now() AS now) n, work_item w LEFT JOIN request_card c ON c.request = w.request
+        LEFT JOIN webhook f ON f.failure = w.cause
     WHERE w.item = %(item)s
 """
 
@@ -148,8 +153,9 @@ LIST: LiteralString = """
     SELECT w.item, w.kind, w.cause, w.cause_type, w.request, coalesce(w.city, c.city) AS city,
         coalesce(w.district, c.district) AS district, coalesce(w.service_type, c.service_type) AS service_type,
         coalesce(w.language, c.language) AS language, w.priority, w.due, w.opened_at, w.urgent_from, w.state, w.agent, w.until,
-        n.now
+        f.delivery, n.now
     FROM (SELECT rule_now() AS now) n, work_item w LEFT JOIN request_card c ON c.request = w.request
+        LEFT JOIN webhook f ON f.failure = w.cause
     WHERE (%(states)s::text[] IS NULL OR w.state = ANY (%(states)s))
       AND (%(back)s::boolean IS NULL OR w.state <> 'deferred' OR (w.until <= n.now) = %(back)s)
       AND (%(kind)s::text IS NULL OR w.kind = %(kind)s)
@@ -185,10 +191,10 @@ STORED_AS: Mapping[State, tuple[Sequence[State], bool | None]] = {
 
 
 class Candidate(NamedTuple):
-    """An item that may be claimed, and the request it is about."""
+    """An item that may be claimed, and the request it is about, if it is about one."""
 
     item: UUID
-    request: UUID
+    request: UUID | None
 
 
 def next_items(database: Database, wanted: Wanted, limit: int) -> Sequence[Candidate]:

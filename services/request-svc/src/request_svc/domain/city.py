@@ -1,16 +1,20 @@
-"""What a city's pack says about requests: which codes it knows, how it numbers them, how long silence may last."""
+"""What a city's pack says about requests: which codes it knows, what it asks, how it numbers, how long answers may take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from shared_calendar import Calendar, Term
+from shared_events.request import Question
+
+DUPLICATE_WITHIN = timedelta(hours=72)
+"""How long ago the same may have been asked to be offered as a duplicate."""
 
 
 @dataclass(frozen=True, slots=True)
-class SilentConsent:
-    """How long a resident has to answer before silence counts as consent, in the versions pinned when the asking starts."""
+class PinnedTerm:
+    """How long a resident has to answer, in the versions of policy and calendar pinned when the asking starts."""
 
     term: Term
     calendar: Calendar
@@ -18,26 +22,53 @@ class SilentConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeRules:
+    """What a service type asks beside, in which version, and from which day up to (not including) which it is offered."""
+
+    questions: tuple[Question, ...] = ()
+    questions_version: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    def offered(self, day: date) -> bool:
+        """Tell whether the city takes requests of this type on a day of its own."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day < self.valid_to)
+
+    @property
+    def dated(self) -> bool:
+        """Whether there is a day on which it is not offered."""
+        return self.valid_from is not None or self.valid_to is not None
+
+
+@dataclass(frozen=True, slots=True)
 class CityRules:
     """What a city's pack says about requests.
 
-    `prefix` is the letters its register numbers start with, `zone` where its years begin; `consent` stands for every service
-    type but those that `consent_by_service_type` names.
+    `prefix` is the letters its register numbers start with, `zone` where its years begin; `consent` (how long silence may
+    last) and `information` (how long the clocks wait for what was asked) stand for every service type but those that the
+    mapping beside names. `buildings` gives the district of each building by its code; empty where the pack lists none.
     """
 
     slug: str
-    service_types: frozenset[str]
+    service_types: Mapping[str, TypeRules]
     districts: frozenset[str]
     languages: tuple[str, ...]
     default_language: str
     prefix: str
     zone: ZoneInfo
-    consent: SilentConsent
-    consent_by_service_type: Mapping[str, SilentConsent]
+    consent: PinnedTerm
+    consent_by_service_type: Mapping[str, PinnedTerm]
+    information: PinnedTerm
+    information_by_service_type: Mapping[str, PinnedTerm] = field(default_factory=dict)
+    buildings: Mapping[str, str | None] = field(default_factory=dict)
 
-    def consent_for(self, service_type: str | None) -> SilentConsent:
+    def consent_for(self, service_type: str | None) -> PinnedTerm:
         """Give the term of silence of a service type."""
         return self.consent if service_type is None else self.consent_by_service_type.get(service_type, self.consent)
+
+    def information_for(self, service_type: str | None) -> PinnedTerm:
+        """Give the term in which what was asked must be answered."""
+        return self.information if service_type is None else self.information_by_service_type.get(service_type, self.information)
 
 
 def year(city: CityRules, now: datetime) -> int:

@@ -1,8 +1,8 @@
 """The register of requests: a public row each, found by every filter through an index, newest first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
@@ -13,13 +13,23 @@ from shared_chassis.view import Projection, Statement
 from shared_events.envelope import Recorded
 from shared_events.ids import uuid_of
 from shared_events.request import (
+    AttachmentAdded,
     CompletionConfirmed,
     CompletionDeemedAccepted,
+    CompletionDisputed,
     CompletionProposed,
+    InformationNotReceived,
+    InformationReceived,
+    InformationRequested,
     RequestClosed,
+    RequestLinkedAsDuplicate,
+    RequestRated,
+    RequestReclassified,
     RequestRegistered,
     RequestRejected,
+    RequestReopened,
     RequestSubmitted,
+    RequestUnlinked,
     RequestWithdrawn,
 )
 
@@ -38,15 +48,48 @@ REGISTER: LiteralString = """
         registered_at = %(time)s
     WHERE request_id = %(request)s AND version < %(version)s
 """
-PROPOSE: LiteralString = """
-    UPDATE request SET version = %(version)s, state = 'completion_proposed', consent_due = %(consent_due)s
+RECLASSIFY: LiteralString = """
+    UPDATE request SET version = %(version)s, service_type = %(service_type)s
     WHERE request_id = %(request)s AND version < %(version)s
+"""
+ASK: LiteralString = """
+    UPDATE request SET version = %(version)s, state = 'waiting', information_due = %(until)s
+    WHERE request_id = %(request)s AND version < %(version)s
+"""
+GO_ON: LiteralString = """
+    UPDATE request SET version = %(version)s, state = 'registered', information_due = NULL
+    WHERE request_id = %(request)s AND version < %(version)s
+"""
+PROPOSE: LiteralString = """
+    UPDATE request SET version = %(version)s, state = 'completion_proposed', consent_due = %(consent_due)s,
+        information_due = NULL
+    WHERE request_id = %(request)s AND version < %(version)s
+"""
+LINK: LiteralString = """
+    UPDATE request SET version = %(version)s, ending = 'linked', duplicate_of = %(of)s
+    WHERE request_id = %(request)s AND version < %(version)s
+"""
+UNLINK: LiteralString = """
+    UPDATE request SET version = %(version)s, duplicate_of = NULL WHERE request_id = %(request)s AND version < %(version)s
+"""
+REOPEN: LiteralString = """
+    UPDATE request SET version = %(version)s, state = 'registered', round = %(round)s, consent_due = NULL, ending = NULL,
+        outcome = NULL, closed_at = NULL
+    WHERE request_id = %(request)s AND version < %(version)s
+"""
+RATE: LiteralString = """
+    UPDATE request SET version = %(version)s, rating = %(rating)s WHERE request_id = %(request)s AND version < %(version)s
+"""
+TOUCH: LiteralString = """
+    UPDATE request SET version = %(version)s WHERE request_id = %(request)s AND version < %(version)s
 """
 END: LiteralString = """
     UPDATE request SET version = %(version)s, ending = %(ending)s WHERE request_id = %(request)s AND version < %(version)s
 """
 CLOSE: LiteralString = """
-    UPDATE request SET version = %(version)s, state = 'closed', outcome = %(outcome)s, closed_at = %(time)s
+    UPDATE request SET version = %(version)s, state = 'closed', outcome = %(outcome)s, closed_at = %(time)s,
+        information_due = NULL,
+        ending = CASE WHEN %(outcome)s IN ('impossible', 'planned_works') THEN 'found_impossible' ELSE ending END
     WHERE request_id = %(request)s AND version < %(version)s
 """
 
@@ -99,37 +142,57 @@ def _ending(ending: str) -> Callable[[Recorded], Statement]:
 PROJECTION: Projection = {
     RequestSubmitted: _submit,
     RequestRegistered: _stating(REGISTER, "number", "service_type"),
+    RequestReclassified: _stating(RECLASSIFY, "service_type"),
+    RequestLinkedAsDuplicate: _stating(LINK, "of"),
+    RequestUnlinked: _stating(UNLINK),
+    InformationRequested: _stating(ASK, "until"),
+    InformationReceived: _stating(GO_ON),
+    InformationNotReceived: _stating(GO_ON),
+    AttachmentAdded: _stating(TOUCH),
     CompletionProposed: _stating(PROPOSE, "consent_due"),
+    CompletionDisputed: _stating(TOUCH),
+    RequestReopened: _stating(REOPEN, "round"),
     CompletionConfirmed: _ending("confirmed"),
     CompletionDeemedAccepted: _ending("deemed_accepted"),
     RequestRejected: _ending("rejected"),
     RequestWithdrawn: _ending("withdrawn"),
     RequestClosed: _stating(CLOSE, "outcome"),
+    RequestRated: _stating(RATE, "rating"),
 }
+"""`RatingAsked` stands before `RequestClosed` in one commit and has no statement of its own: the register does not show it."""
 
 PAGE: LiteralString = """
     SELECT r.request_id AS id, r.position, r.version, r.number, r.city, r.channel, r.service_type, r.district, r.building,
-        r.address, r.latitude, r.longitude, r.state, r.ending, r.outcome, r.submitted_at, r.registered_at, r.consent_due,
-        r.closed_at, s.organisation, s.progress, s.holder, s.holder_organisation, s.held_since, s.stage, s.stage_due,
-        coalesce(s.breaches, 0) AS breaches
+        r.address, r.latitude, r.longitude, r.state, r.round, r.ending, r.outcome, r.duplicate_of, r.rating, r.submitted_at,
+        r.registered_at, r.information_due, r.consent_due, r.closed_at, s.organisation, s.progress, s.holder,
+        s.holder_organisation, s.held_since, coalesce(s.breaches, 0) AS breaches,
+        coalesce(s.clocks, '{}') AS clocks, coalesce(s.escalation, 0) AS escalation, s.planned_from, s.planned_until,
+        s.incident, s.incident_until, s.impossible_ground, coalesce(s.position, 0) AS heard
     FROM request r LEFT JOIN case_status s USING (request_id)
-    WHERE (%(city)s::text IS NULL OR r.city = %(city)s)
-      AND (%(district)s::text IS NULL OR r.district = %(district)s)
-      AND (%(service_type)s::text IS NULL OR r.service_type = %(service_type)s)
-      AND (%(state)s::text IS NULL OR r.state = %(state)s)
-      AND (%(outcome)s::text IS NULL OR r.outcome = %(outcome)s)
-      AND (%(person)s::uuid IS NULL OR r.person = %(person)s)
-      AND (%(number)s::text IS NULL OR r.number = %(number)s)
-      AND (%(before)s::bigint IS NULL OR r.position < %(before)s)
-    ORDER BY r.position DESC LIMIT %(limit)s
 """
+NEWEST_FIRST: LiteralString = " ORDER BY r.position DESC LIMIT %(limit)s"
 ONE: LiteralString = """
     SELECT r.request_id AS id, r.position, r.version, r.number, r.city, r.channel, r.service_type, r.district, r.building,
-        r.address, r.latitude, r.longitude, r.state, r.ending, r.outcome, r.submitted_at, r.registered_at, r.consent_due,
-        r.closed_at, s.organisation, s.progress, s.holder, s.holder_organisation, s.held_since, s.stage, s.stage_due,
-        coalesce(s.breaches, 0) AS breaches
+        r.address, r.latitude, r.longitude, r.state, r.round, r.ending, r.outcome, r.duplicate_of, r.rating, r.submitted_at,
+        r.registered_at, r.information_due, r.consent_due, r.closed_at, s.organisation, s.progress, s.holder,
+        s.holder_organisation, s.held_since, coalesce(s.breaches, 0) AS breaches,
+        coalesce(s.clocks, '{}') AS clocks, coalesce(s.escalation, 0) AS escalation, s.planned_from, s.planned_until,
+        s.incident, s.incident_until, s.impossible_ground, coalesce(s.position, 0) AS heard
     FROM request r LEFT JOIN case_status s USING (request_id) WHERE r.request_id = %(request)s
 """
+
+
+CHOOSES: Mapping[str, LiteralString] = {
+    "city": "r.city = %(city)s",
+    "district": "r.district = %(district)s",
+    "service_type": "r.service_type = %(service_type)s",
+    "state": "r.state = %(state)s",
+    "outcome": "r.outcome = %(outcome)s",
+    "person": "r.person = %(person)s",
+    "number": "r.number = %(number)s",
+    "before": "r.position < %(before)s",
+}
+"""Only what is given stands in the statement of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +211,68 @@ class Filters:
 def page(database: Database, filters: Filters, before: int | None, limit: int) -> list[DictRow]:
     """List requests, the newest first, from before a position.
 
-    Not prepared: the plan must know which filters are given, or it walks the whole register for a rare one.
+    A list is not prepared: its plan must know which values are given, or it walks the whole register for a rare one. That one
+    number is one row needs no such thought.
     """
+    sql, params = statement_of(filters, before, limit)
     with database.connection() as connection:
-        params = {**asdict(filters), "before": before, "limit": limit}
-        return connection.execute(PAGE, params, prepare=False).fetchall()
+        return connection.execute(sql, params, prepare=filters.number is not None).fetchall()
+
+
+def statement_of(filters: Filters, before: int | None, limit: int) -> tuple[LiteralString, Mapping[str, object]]:
+    """Write the statement of a page."""
+    given = {name: value for name, value in {**asdict(filters), "before": before}.items() if value is not None}
+    where: LiteralString = "WHERE " + " AND ".join(CHOOSES[name] for name in given) if given else ""
+    return PAGE + where + NEWEST_FIRST, {**given, "limit": limit}
 
 
 def one(database: Database, request: UUID) -> DictRow | None:
     """Read the row of a request; None when there is none."""
     return database.query_one(ONE, {"request": request})
+
+
+MOST_SIMILAR = 10
+"""How many requests are offered at most as being the same."""
+
+SIMILAR: LiteralString = """
+    SELECT r.request_id AS id, r.number, r.state, r.district, r.building, r.address, r.submitted_at, s.incident
+    FROM request r LEFT JOIN case_status s USING (request_id)
+    WHERE r.state <> 'closed' AND r.city = %(city)s AND r.service_type = %(service_type)s
+      AND r.submitted_at > rule_now() - %(within)s::interval
+      AND (r.building = %(building)s::text
+        OR lower(btrim(regexp_replace(r.address, '[^[:alnum:]]+', ' ', 'g')))
+            = lower(btrim(regexp_replace(%(address)s::text, '[^[:alnum:]]+', ' ', 'g'))))
+    ORDER BY r.submitted_at DESC, r.position DESC LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An open request that may be the same as what is about to be asked; nothing of its text is looked at."""
+
+    id: UUID
+    number: str | None
+    state: str
+    district: str | None
+    building: str | None
+    address: str | None
+    submitted_at: datetime
+    incident: UUID | None
+
+
+def similar(
+    database: Database, city: str, service_type: str, building: str | None, address: str | None, within: timedelta
+) -> list[Similar]:
+    """Find open requests of a type since a while, at a building or an address, case and punctuation aside; newest first."""
+    params = {
+        "city": city,
+        "service_type": service_type,
+        "building": building,
+        "address": address,
+        "within": within,
+        "limit": MOST_SIMILAR,
+    }
+    return [Similar(**row) for row in database.query(SIMILAR, params)]
 
 
 LOOKED_AT_ONCE = 10_000

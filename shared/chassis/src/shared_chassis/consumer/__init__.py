@@ -4,6 +4,7 @@ A service gives a `Consumer` two dictionaries: `Reactions` (when X then Y, by th
 one statement in a view of others' facts). Events come at least once; those at or below the position kept are skipped.
 """
 
+from shared_chassis.consumer.era import Era, HistoryForkedError
 from shared_chassis.consumer.group import Consumer
 from shared_chassis.consumer.position import (
     Again,
@@ -19,15 +20,19 @@ from shared_chassis.consumer.position import (
     Waiting,
     behind,
 )
-from shared_chassis.consumer.reaction import Early, Folds, Invalid, Reactions, Transient
+from shared_chassis.consumer.reaction import Apart, Early, Folds, Invalid, Only, Reactions, Transient
 
 __all__ = [
     "Again",
+    "Apart",
     "Consumer",
     "Early",
+    "Era",
     "Fenced",
     "Folds",
+    "HistoryForkedError",
     "Invalid",
+    "Only",
     "Parked",
     "Place",
     "Position",

@@ -21,17 +21,19 @@ class Breaker:
         self.why: str | None = None
         self._lock = Lock()
         self._outcomes: OrderedDict[str, bool] = OrderedDict()
+        self._bad = 0
         self._row: set[str] = set()
         self._trial = False
 
     def record(self, key: str, *, good: bool) -> None:
         """Note how an event of a key ended; `good` is False when a person would have to look at it."""
         with self._lock:
+            self._bad -= self._outcomes.pop(key, True) is False
             self._outcomes[key] = good
-            self._outcomes.move_to_end(key)
+            self._bad += not good
             while len(self._outcomes) > WINDOW:
-                self._outcomes.popitem(last=False)
-            bad, all_ = self._bad(), len(self._outcomes)
+                self._bad -= not self._outcomes.popitem(last=False)[1]
+            bad, all_ = self._bad, len(self._outcomes)
             if good:
                 self._row.clear()
                 if self._trial and bad <= SHARE * all_:
@@ -47,7 +49,7 @@ class Breaker:
         """Say whether bad events may be set aside now; on trial this is the verdict."""
         with self._lock:
             if self._trial and not self.tripped:
-                bad, all_ = self._bad(), len(self._outcomes)
+                bad, all_ = self._bad, len(self._outcomes)
                 if bad > SHARE * all_:
                     self._trip(f"After a rest {bad} of {all_} streams still cannot be handled; nothing is parked for now.")
                 else:
@@ -58,6 +60,7 @@ class Breaker:
         """Start a trial: what was counted before is forgotten."""
         with self._lock:
             self._outcomes.clear()
+            self._bad = 0
             self._row.clear()
             self._trial = self.why is not None
             self.tripped = False
@@ -67,6 +70,3 @@ class Breaker:
 
     def _pass(self) -> None:
         self._trial, self.why = False, None
-
-    def _bad(self) -> int:
-        return sum(not good for good in self._outcomes.values())

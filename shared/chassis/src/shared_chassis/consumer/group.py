@@ -10,6 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from shared_chassis.consumer.breaker import Breaker
+from shared_chassis.consumer.era import HistoryForkedError
 from shared_chassis.consumer.lane import Dropped, Handler
 from shared_chassis.consumer.member import GATHER, Membership, Reading
 from shared_chassis.consumer.partition import LogReplacedError
@@ -85,6 +86,9 @@ class Consumer(Generic[C]):
             except Dropped as error:
                 await self._wait(stop, self._rest if self._breaker.tripped else 0.0, error)
                 self._breaker.try_again()
+            except HistoryForkedError as error:
+                log.critical("consumer.history_forked", consumer=self.name, error=told(error))
+                await self._wait(stop, self._rest, error)
             except (Fenced, LogReplacedError, KafkaError, OSError, *TROUBLE) as error:
                 stayed = asyncio.get_running_loop().time() - started
                 attempt = 0 if stayed > STEADY else attempt + 1

@@ -5,16 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
-import psycopg
 import structlog
 
 from shared_chassis.consumer.breaker import Breaker
 from shared_chassis.consumer.position import Again, Asked, Fenced, Parked, Reason, Settled
-from shared_chassis.consumer.reaction import TROUBLE, C, Early, Folds, Invalid, Reactions
+from shared_chassis.consumer.reaction import TROUBLE, Apart, C, Early, Folds, Invalid, Only, Reactions
 from shared_chassis.log import correlated, told
 from shared_chassis.mapper import DocumentError, EventMapper, UnknownVersionError
 from shared_chassis.metric import CONSUMER_EARLY, CONSUMER_HANDLED, CONSUMER_PARKED
-from shared_chassis.view import Statement
+from shared_chassis.view import Writing
 from shared_events.envelope import Received
 
 TRIES = 3
@@ -44,7 +43,7 @@ class Done:
     """A handled event; `fold` is its statement as long as it is not committed."""
 
     item: Item
-    fold: Statement | None
+    fold: Writing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +65,21 @@ class Handler(Generic[C]):
     reactions: Reactions[C]
     folds: Folds
     context: C
-    families: frozenset[str] = field(init=False)
+    wanted: frozenset[str] = field(init=False)
+    acted_on: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        handled = (*self.reactions, *self.folds)
-        object.__setattr__(self, "families", frozenset(event.TYPE.rpartition(".v")[0] for event in handled))
+        acted_on = frozenset(_family(event.TYPE) for event in self.reactions)
+        object.__setattr__(self, "acted_on", acted_on)
+        object.__setattr__(self, "wanted", acted_on | {_family(event.TYPE) for event in self.folds})
 
     def wants(self, type_: str) -> bool:
         """Say whether somebody here handles a type, in any version of it."""
-        return type_.rpartition(".v")[0] in self.families
+        return _family(type_) in self.wanted
+
+    def acts_on(self, type_: str) -> bool:
+        """Say whether handling a type, in any version of it, may do more than compute what is written."""
+        return _family(type_) in self.acted_on
 
     def knows(self, type_: str) -> bool:
         """Say whether a type is in the catalogue at all."""
@@ -88,6 +93,10 @@ class Handler(Generic[C]):
         return Received(recorded, item.position)
 
 
+def _family(type_: str) -> str:
+    return type_.rpartition(".v")[0]
+
+
 class Lane(Generic[C]):
     """Handles one key's events in order until they are done or the world is not ready.
 
@@ -99,7 +108,7 @@ class Lane(Generic[C]):
         handler: Handler[C],
         breaker: Breaker,
         key: str,
-        flush: Callable[[Sequence[Statement]], None],
+        flush: Callable[[Sequence[Writing]], None],
         dropped: Callable[[], bool],
         *,
         blocked: bool = False,
@@ -118,8 +127,8 @@ class Lane(Generic[C]):
 
     @property
     def reacts(self) -> bool:
-        """Say whether handling may do more than compute statements."""
-        return bool(self._handler.reactions) and not self._blocked
+        """Say whether handling what is to do may do more than compute what is written."""
+        return not self._blocked and any(self._handler.acts_on(item.type) for item in self.todo)
 
     @property
     def needs_a_person(self) -> bool:
@@ -146,7 +155,7 @@ class Lane(Generic[C]):
         return None
 
     def isolate(self) -> None:
-        """Commit the folds one by one to find the one the database refuses; it and what follows is set aside."""
+        """Commit the folds one by one to find the one that is refused; it and what follows is set aside."""
         for place, done in enumerate(self.done):
             if done.fold is None:
                 continue
@@ -154,9 +163,9 @@ class Lane(Generic[C]):
                 raise Dropped(Dropped.__doc__)
             try:
                 self._flush([done.fold])
-            except TROUBLE:
+            except (*TROUBLE, Fenced):
                 raise
-            except psycopg.Error as error:
+            except Exception as error:  # noqa: BLE001 - the database refuses it, or it does not fit its row: a person must look
                 followers = [each.item for each in self.done[place + 1 :]]
                 del self.done[place:]
                 self._refuse(done.item, "invalid", error)
@@ -186,7 +195,7 @@ class Lane(Generic[C]):
             if a.item.parked_id is not None and a.reason != "behind"
         ]
 
-    def folds(self) -> list[tuple[int, Statement]]:
+    def folds(self) -> list[tuple[int, Writing]]:
         """Give the statements not yet committed, with their positions."""
         return [(done.item.position, done.fold) for done in self.done if done.fold is not None]
 
@@ -215,10 +224,12 @@ class Lane(Generic[C]):
         received = handler.read(item)
         kind = type(received.fact)
         reaction, fold = handler.reactions.get(kind), handler.folds.get(kind)
+        if isinstance(reaction, Only) and not reaction.when(received):
+            reaction = None
         with correlated(received.envelope.correlation):
             statement = fold(received) if fold is not None else None
             if reaction is not None:
-                if not self._commit_folds():
+                if not isinstance(reaction, Apart) and not self._commit_folds():
                     self._set_aside(item, "behind")
                     return
                 reaction(handler.context, received)
@@ -234,9 +245,9 @@ class Lane(Generic[C]):
             return True
         try:
             self._flush([done.fold for done in pending if done.fold is not None])
-        except TROUBLE:
+        except (*TROUBLE, Fenced):
             raise
-        except psycopg.Error:
+        except Exception:  # noqa: BLE001 - whichever of them is refused is found one by one
             self.isolate()
             return not self._blocked
         for done in pending:

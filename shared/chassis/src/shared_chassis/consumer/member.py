@@ -28,7 +28,7 @@ GRACE = 3.0
 WATCH = 0.5
 """Seconds between two looks at what waiting keys wait for; nobody looks while none waits."""
 
-GATHER = 0.05
+GATHER = 0.25
 """Seconds to let events gather between two fetches: under load they come in dozens, not one by one."""
 
 HASTE = 0.02
@@ -81,7 +81,10 @@ class Membership(ConsumerRebalanceListener, Generic[C]):  # type: ignore[misc]  
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def consume(self, stop: asyncio.Event) -> None:
-        """Read until told to stop. Raises `Fenced`, `Dropped`, `LogReplacedError`, `TopicError` or Kafka's errors."""
+        """Read until told to stop.
+
+        Raises `Fenced`, `Dropped`, `LogReplacedError`, `HistoryForkedError`, `TopicError` or Kafka's errors.
+        """
         reading = self._reading
         await kafka.require_topics(reading.bootstrap, reading.topics, reading.partitions)
         self._cluster = await kafka.cluster_id(reading.bootstrap)

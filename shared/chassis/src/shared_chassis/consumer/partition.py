@@ -14,13 +14,14 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from shared_chassis.consumer.breaker import Breaker
+from shared_chassis.consumer.era import Era, Eras
 from shared_chassis.consumer.lane import Dropped, Handler, Item, Lane
 from shared_chassis.consumer.ledger import Ledger
 from shared_chassis.consumer.position import Fenced, Place, Position, Positions, Step, Waiting
 from shared_chassis.consumer.reaction import TROUBLE, C
 from shared_chassis.log import told
 from shared_chassis.metric import CONSUMER_SKIPPED, CONSUMER_UNKNOWN
-from shared_chassis.view import Statement
+from shared_chassis.view import Writing
 
 BATCH = 200
 """The most events of a partition between two moves of its position."""
@@ -99,6 +100,7 @@ class Partition(Generic[C]):
         self.place = place
         self.position = Position(0, 0)
         self.parked: dict[str, Wait] = {}
+        self._eras = Eras()
         self.standing = False
         self.closing = False
         self._crew = crew
@@ -134,7 +136,7 @@ class Partition(Generic[C]):
         self._wake.set()
 
     async def work(self) -> None:
-        """Handle events until closed. Raises `Fenced`, `Dropped` or `LogReplacedError`."""
+        """Handle events until closed. Raises `Fenced`, `Dropped`, `LogReplacedError` or `HistoryForkedError`."""
         await self._stand()
         while not self.closing:
             if self._releases:
@@ -150,6 +152,7 @@ class Partition(Generic[C]):
         self.position = await self._patiently(lambda: self._crew.decide(lambda: self._crew.positions.load(self.place)))
         heads = await self._patiently(lambda: self._crew.decide(lambda: self._crew.positions.heads(self.place)))
         self.parked = {head.event.key: _wait(head) for head in heads}
+        self._eras = Eras(await self._patiently(lambda: self._crew.decide(lambda: self._crew.positions.eras(self.place))))
         self._reached = self.position
         self._seek(self.position.next_offset)
         self.standing = True
@@ -187,14 +190,24 @@ class Partition(Generic[C]):
             self._paused = False
             self._flow(True)
         self._reached = reached
+        await self._keep_eras()
         if lanes:
             await self._run(list(lanes.values()))
             await self._settle(list(lanes.values()))
         elif monotonic() - self._committed_at > UNHURRIED:
             await self._commit(())
 
+    async def _keep_eras(self) -> None:
+        """Keep which eras were met, before anything of them is applied."""
+        if fresh := tuple(self._eras.fresh):
+            await self._patiently(lambda: self._crew.decide(lambda: self._crew.positions.meet(self.place, fresh)))
+            self._eras.kept()
+
     def _sift(self, record: "ConsumerRecord[bytes, bytes]", last: int) -> Item | None:
-        """Read a record's headers; None when it is a repetition, or not an event of ours."""
+        """Read a record's headers; None when it is a repetition, or not an event of ours.
+
+        Raises `HistoryForkedError` when what looks like a repetition, or like news, belongs to another history.
+        """
         headers = dict(record.headers)
         place, kind = headers.get("position", b""), headers.get("type", b"")
         if not place.isdigit() or not kind:
@@ -202,6 +215,7 @@ class Partition(Generic[C]):
             CONSUMER_UNKNOWN.labels(self.place.consumer).inc()
             return None
         position, type_ = int(place), kind.decode()
+        self._eras.meet(Era.read(headers.get("era", b"")), last, f"{self.place.topic}/{self.place.partition}")
         if position <= last:
             CONSUMER_SKIPPED.labels(self.place.consumer, record.topic).inc()
             return None
@@ -221,7 +235,7 @@ class Partition(Generic[C]):
     def _new_lane(self, key: str, *, blocked: bool) -> Lane[C]:
         crew, standing = self._crew, self.position
 
-        def flush(folds: Sequence[Statement]) -> None:
+        def flush(folds: Sequence[Writing]) -> None:
             crew.positions.commit([Step(self.place, standing, standing, folds)])
 
         def dropped() -> bool:

@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from shared_chassis.postgres import Database
-from shared_chassis.view import Statement
+from shared_chassis.view import Writing, write
 
 Reason = Literal["early", "invalid", "unknown_version", "behind"]
 Asked = Literal["retry", "skip"]
@@ -90,7 +90,7 @@ class Step:
     place: Place
     expected: Position
     reached: Position
-    folds: Sequence[Statement] = ()
+    folds: Sequence[Writing] = ()
     parked: Sequence[Parked] = ()
     settled: Sequence[Settled] = ()
     again: Sequence[Again] = ()
@@ -126,6 +126,14 @@ class Positions(Protocol):
         """Say which of these streams are known here by now."""
         ...
 
+    def eras(self, place: Place) -> Collection[str]:
+        """Name the stretches of the publisher's log a partition has met, in whichever cluster."""
+        ...
+
+    def meet(self, place: Place, eras: Collection[str]) -> None:
+        """Keep that a partition has met these, before anything of them is applied; repeating it is harmless."""
+        ...
+
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""
         ...
@@ -140,11 +148,24 @@ TAKE_OVER = """
         DO UPDATE SET epoch = p.epoch + 1, taken_at = excluded.taken_at
     RETURNING next_offset, last_position, epoch
 """
-MOVE = """
-    UPDATE consumer_position SET next_offset = %(next_offset)s, last_position = %(last_position)s
-    WHERE consumer = %(consumer)s AND cluster_id = %(cluster)s AND topic = %(topic)s AND partition = %(partition)s
-      AND next_offset = %(expected_offset)s AND last_position = %(expected_position)s AND epoch = %(epoch)s
+MOVE: LiteralString = """
+    UPDATE consumer_position p SET next_offset = m.next_offset, last_position = m.last_position
+    FROM unnest(%(consumers)s::text[], %(clusters)s::text[], %(topics)s::text[], %(partitions)s::int[], %(offsets)s::bigint[],
+        %(positions)s::bigint[], %(epochs)s::bigint[], %(expected_offsets)s::bigint[], %(expected_positions)s::bigint[])
+        AS m (consumer, cluster_id, topic, partition, next_offset, last_position, epoch, expected_offset, expected_position)
+    WHERE p.consumer = m.consumer AND p.cluster_id = m.cluster_id AND p.topic = m.topic AND p.partition = m.partition
+      AND p.next_offset = m.expected_offset AND p.last_position = m.expected_position AND p.epoch = m.epoch
+    RETURNING p.topic, p.partition
 """
+STAND: LiteralString = """
+    SELECT p.topic, p.partition FROM consumer_position p
+    JOIN unnest(%(consumers)s::text[], %(clusters)s::text[], %(topics)s::text[], %(partitions)s::int[], %(epochs)s::bigint[],
+        %(expected_offsets)s::bigint[], %(expected_positions)s::bigint[])
+        AS m (consumer, cluster_id, topic, partition, epoch, next_offset, last_position)
+        USING (consumer, cluster_id, topic, partition, epoch, next_offset, last_position)
+    FOR SHARE OF p
+"""
+"""Nobody moves or takes over a partition while something is written in its name; others may write in it too."""
 PARK = """
     INSERT INTO parked_event (consumer, topic, partition, position, key, type, state, reason, awaits, error)
     VALUES (%(consumer)s, %(topic)s, %(partition)s, %(position)s, %(key)s, %(type)s, %(state)s, %(reason)s, %(awaits)s, %(error)s)
@@ -188,11 +209,19 @@ ARRIVED = """
     SELECT wanted.id AS stream_id FROM unnest(%(streams)s::text[]) AS wanted (id)
     WHERE EXISTS (SELECT 1 FROM stored_events e WHERE e.originator_id = wanted.id)
 """
+ERAS = "SELECT era FROM consumer_era WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s"
+MEET: LiteralString = """
+    INSERT INTO consumer_era (consumer, topic, partition, era)
+    SELECT %(consumer)s, %(topic)s, %(partition)s, era FROM unnest(%(eras)s::text[]) AS met (era) ON CONFLICT DO NOTHING
+"""
 STATUS = """
     SELECT DISTINCT ON (consumer, topic, partition) consumer, topic, partition, next_offset, last_position
     FROM consumer_position ORDER BY consumer, topic, partition, taken_at DESC
 """
-QUICK_COMMIT = "SET LOCAL synchronous_commit = off"
+QUICK: LiteralString = """
+    SELECT set_config('synchronous_commit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
+"""Statements with arrays would be planned anew each time, which takes longer than running them."""
 
 
 class PostgresPositions:
@@ -214,17 +243,17 @@ class PostgresPositions:
 
     def commit(self, steps: Sequence[Step]) -> None:
         """Take all steps in one transaction. Raises `Fenced`."""
-        with self._database.connection() as connection, connection.pipeline() as pipeline, connection.transaction():
-            connection.execute(QUICK_COMMIT)
-            moves = [
-                (step.place, connection.execute(MOVE, _move(step), prepare=True)) for step in sorted(steps, key=lambda s: s.place)
-            ]
-            pipeline.sync()
-            for place, moved in moves:
-                if moved.rowcount == 0:
-                    raise Fenced(f"{Fenced.__doc__} ({place.topic}/{place.partition})")
+        with self._database.connection() as connection, connection.pipeline(), connection.transaction():
+            connection.execute(QUICK, prepare=True)
+            staying = all(step.reached == step.expected for step in steps)
+            moved = connection.execute(STAND if staying else MOVE, _moves(steps), prepare=True).fetchall()
+            if len(moved) < len(steps):
+                there = {(row["topic"], row["partition"]) for row in moved}
+                place = next(step.place for step in steps if (step.place.topic, step.place.partition) not in there)
+                raise Fenced(f"{Fenced.__doc__} ({place.topic}/{place.partition})")
+            write(connection, [fold for step in steps for fold in step.folds])
             for step in steps:
-                _write(connection, step)
+                _set_aside(connection, step)
 
     def heads(self, place: Place) -> Sequence[Waiting]:
         """List the first waiting event of every key of a partition."""
@@ -244,6 +273,14 @@ class PostgresPositions:
         if not streams:
             return ()
         return {row["stream_id"] for row in self._database.query(ARRIVED, {"streams": list(streams)})}
+
+    def eras(self, place: Place) -> Collection[str]:
+        """Name the stretches of the publisher's log a partition has met."""
+        return {row["era"] for row in self._database.query(ERAS, place._asdict())}
+
+    def meet(self, place: Place, eras: Collection[str]) -> None:
+        """Keep that a partition has met these."""
+        self._database.execute(MEET, {**place._asdict(), "eras": list(eras)})
 
     def status(self) -> Status:
         """Tell where every consumer stands in the cluster it reads now."""
@@ -270,18 +307,23 @@ def behind(status: Status, ends: Mapping[str, Mapping[int, int]], consumers: Ite
     }
 
 
-def _move(step: Step) -> dict[str, object]:
+def _moves(steps: Sequence[Step]) -> dict[str, object]:
+    """Spell where each place stands, must have stood, and in whose hands."""
     return {
-        **step.place._asdict(),
-        **step.reached._asdict(),
-        "expected_offset": step.expected.next_offset,
-        "expected_position": step.expected.last_position,
+        "consumers": [step.place.consumer for step in steps],
+        "clusters": [step.place.cluster for step in steps],
+        "topics": [step.place.topic for step in steps],
+        "partitions": [step.place.partition for step in steps],
+        "offsets": [step.reached.next_offset for step in steps],
+        "positions": [step.reached.last_position for step in steps],
+        "epochs": [step.expected.epoch for step in steps],
+        "expected_offsets": [step.expected.next_offset for step in steps],
+        "expected_positions": [step.expected.last_position for step in steps],
     }
 
 
-def _write(connection: Connection[DictRow], step: Step) -> None:
-    for fold in step.folds:
-        connection.execute(fold.sql, fold.params, prepare=True)
+def _set_aside(connection: Connection[DictRow], step: Step) -> None:
+    """Keep the events that wait, and what became of those that waited."""
     for event in step.parked:
         params = {"position": event.position, "key": event.key, "type": event.type, "state": event.state, "reason": event.reason}
         connection.execute(PARK, {**step.place._asdict(), **params, "awaits": event.awaits, "error": event.error}, prepare=True)

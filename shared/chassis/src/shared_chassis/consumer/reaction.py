@@ -1,13 +1,14 @@
 """What a service does when others speak, and the three words in which a reaction may refuse."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from shared_chassis.recorder import Conflict
-from shared_chassis.view import Statement
+from shared_chassis.view import Writing
 from shared_events.envelope import Received
 from shared_events.event import Event
 
@@ -16,8 +17,36 @@ C = TypeVar("C")
 Reactions = Mapping[type[Event], Callable[[C, Received], None]]
 """Event type → what the service then does, given its context. Repeating it is harmless: its command id follows from the event."""
 
-Folds = Mapping[type[Event], Callable[[Received], Statement]]
-"""Event type → the one statement it is in a view of others' facts. Repeating it is harmless."""
+
+@dataclass(frozen=True)
+class Only(Generic[C]):
+    """A reaction to those events of a type alone of which something holds.
+
+    For the others nothing is done, so what was folded before them need not be committed first.
+    """
+
+    when: Callable[[Received], bool]
+    then: Callable[[C, Received], None]
+
+    def __call__(self, context: C, received: Received) -> None:
+        """React, where it holds."""
+        if self.when(received):
+            self.then(context, received)
+
+
+@dataclass(frozen=True)
+class Apart(Generic[C]):
+    """A reaction that reads nothing of what folds write: what was folded before it is committed later, with the rest."""
+
+    then: Callable[[C, Received], None]
+
+    def __call__(self, context: C, received: Received) -> None:
+        """React."""
+        self.then(context, received)
+
+
+Folds = Mapping[type[Event], Callable[[Received], Writing]]
+"""Event type → what it writes in a view of others' facts. Repeating it is harmless."""
 
 
 class Transient(Exception):
@@ -40,6 +69,8 @@ TROUBLE = (
     Transient,
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
     OperationalError,
     InterfaceError,
     Conflict,

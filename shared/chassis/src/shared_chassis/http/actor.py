@@ -25,12 +25,17 @@ class Forbidden(Exception):
     """Your role does not allow this."""
 
 
+class ScopeMissing(Forbidden):
+    """This organisation's key does not allow this; another key of it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A caller. `id` is a pseudonym, the same in every service; nothing here says who the person is.
 
     `organisation` is the stream id of the organisation the person acts for, `assurance` whether the identity is
-    confirmed, `city` the city the account belongs to, where it is bound to one.
+    confirmed, `city` the city the account belongs to, where it is bound to one. `scopes` are those of an organisation's key; a
+    person has all, which None says.
     """
 
     kind: str
@@ -39,6 +44,7 @@ class Actor:
     organisation: str | None = None
     assurance: Literal["none", "confirmed"] = "none"
     city: str | None = None
+    scopes: frozenset[str] | None = None
 
     def __str__(self) -> str:
         """Write the actor as envelopes do: `kind:id`."""
@@ -81,3 +87,12 @@ def allow(actor: Actor, use_case: str, table: Rules) -> None:
     if ANYBODY in roles or not roles.isdisjoint(actor.roles):
         return
     raise Forbidden(Forbidden.__doc__) if actor.signed_in else NotSignedIn(NotSignedIn.__doc__)
+
+
+def needs_scope(actor: Actor, scope: str) -> None:
+    """Let a person pass, and an organisation's key that has the scope.
+
+    Raises `ScopeMissing` for a key without it.
+    """
+    if actor.scopes is not None and scope not in actor.scopes:
+        raise ScopeMissing(f"This key does not have the scope `{scope}`.")

@@ -22,6 +22,9 @@ from shared_chassis.http.health import Check, Health, health_router
 from shared_chassis.http.problem import Problems
 from shared_chassis.http.token import Verifier
 
+RULES = "/rules"
+"""Where a service publishes its rules."""
+
 THREADS = 64
 """Calls that may be in plain `def` routes at once."""
 
@@ -80,13 +83,14 @@ def create_api(  # noqa: PLR0913 - every part of an API is an argument, by name
 
     `service` is the short name (`request`), which command ids derive from; `errors` the service's one table error → status;
     `context` whatever its routes ask for by `Depends(http.context)`; `checks` what `/readyz` asks, by name; `rules` the table
-    role × use case, published at `/rules`.
+    role × use case, published at `/rules` unless a router of the service says more there itself.
     """
     health = Health(checks or {})
     problems = Problems(service, errors or {})
-    routes = [
-        route for router in (*routers, health_router(service, health), rules_router(rules or {})) for route in router.routes
-    ]
+    own = [route for router in routers for route in router.routes]
+    published = any(getattr(route, "path", None) == RULES for route in own)
+    chassis = (health_router(service, health), *(() if published else (rules_router(rules or {}),)))
+    routes = [*own, *(route for router in chassis for route in router.routes)]
     api = FastAPI(title=title, version=version, routes=routes, lifespan=_lifespan, redoc_url=None)
     api.state.draining = health.draining
     api.state.wiring = Wiring(service=service, verifier=verifier, context=context, health=health)
@@ -106,7 +110,7 @@ def rules_router(rules: Rules) -> APIRouter:
     router = APIRouter(tags=["operation"])
     table = {use_case: sorted(roles) for use_case, roles in sorted(rules.items())}
 
-    @router.get("/rules")
+    @router.get(RULES)
     async def read_rules() -> dict[str, list[str]]:
         """Say who may do what in this service."""
         return table

@@ -7,7 +7,7 @@ path, no query string, no body, the kind of the actor instead of the actor.
 import asyncio
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from uuid import UUID, uuid4  # noqa: TID251 - this is the edge, where random ids are made
@@ -44,10 +44,11 @@ class BadHeader(Exception):
 class Call:
     """What is known of one call before any route is asked: a few headers and, once it was asked for, the actor."""
 
-    __slots__ = ("actor", "authorization", "content_length", "correlation", "idempotency_keys")
+    __slots__ = ("actor", "authorization", "content_length", "correlation", "etag", "idempotency_keys")
 
     def __init__(self, scope: Scope) -> None:
         self.actor: Actor | None = None
+        self.etag: str | None = None
         self.authorization: bytes | None = None
         self.idempotency_keys: list[bytes] = []
         self.content_length: bytes | None = None
@@ -114,7 +115,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), echo]
+                message["headers"] = [*message.get("headers", ()), echo, *_tag(call, status)]
             await send(message)
 
         try:
@@ -165,6 +166,13 @@ class TooLarge(HTTPException):
 
     def __init__(self, largest: int) -> None:
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have {largest} bytes at most.")
+
+
+def _tag(call: Call, status: int) -> Sequence[tuple[bytes, bytes]]:
+    """Say which version an answer shows; what is shown is for this reader, and asked about each time."""
+    if call.etag is None or status >= HTTPStatus.BAD_REQUEST:
+        return ()
+    return (b"etag", call.etag.encode("ascii")), (b"cache-control", b"private, no-cache"), (b"vary", b"Authorization")
 
 
 def _refuse_nul(scope: Scope) -> None:

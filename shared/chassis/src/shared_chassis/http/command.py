@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from shared_chassis.http.actor import Actor, NotSignedIn
+from shared_chassis.http.actor import Actor, NotSignedIn, needs_scope
 from shared_chassis.http.call import BadHeader, Call, NulCharacterError, call_of, fresh_id
 from shared_chassis.http.health import Health
 from shared_chassis.http.token import TokenRefused, Verifier
@@ -28,6 +28,7 @@ LONGEST_KEY = 200
 """Characters an Idempotency-Key may have."""
 
 _NUL = rb"\u0000"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,14 @@ async def identify(request: Request) -> Actor:
     call = call_of(request.scope)
     if call.actor is None:
         call.actor = await _actor(call, wiring(request))
+        _refuse_changing(call.actor, request.scope["method"])
     return call.actor
+
+
+def _refuse_changing(actor: Actor, method: str) -> None:
+    """Refuse a key that may only read whatever changes something, also where a route forgot to ask for a scope."""
+    if actor.scopes is not None and method not in _READING and actor.scopes <= {"read"}:
+        needs_scope(actor, "work")
 
 
 async def _actor(call: Call, wired: Wiring) -> Actor:
@@ -74,7 +82,7 @@ async def _actor(call: Call, wired: Wiring) -> Actor:
         return Actor.anonymous(derive(wired.service, "anonymous", key) if key is not None else fresh_id())
     scheme, _, token = call.authorization.partition(b" ")
     if scheme.lower() != b"bearer":
-        raise TokenRefused("Only access tokens are taken here: `Authorization: Bearer …`.")
+        raise TokenRefused("Only access tokens and organisations' keys are taken here: `Authorization: Bearer …`.")
     return await wired.verifier.actor(token.strip())
 
 
@@ -82,7 +90,10 @@ class _AccessToken(SecurityBase):
     """Finds out who calls, and stands in the API's description as the scheme it is."""
 
     def __init__(self, *, required: bool) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description="An access token of the city's identity provider.")
+        self.model = HTTPBearer(
+            bearerFormat="JWT",
+            description="An access token of the city's identity provider; where executors call, an organisation's key (`vk_…`).",
+        )
         self.scheme_name = "accessToken"
         self._required = required
 

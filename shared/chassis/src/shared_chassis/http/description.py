@@ -52,6 +52,8 @@ def _document(api: FastAPI) -> Document:
         for operation in path.values():
             responses = cast("Document", operation["responses"])
             responses.pop("422", None)
+            if "If-None-Match" in str(operation.get("parameters")):
+                responses["304"] = {"description": "The caller has this version already; there is no body."}
             responses["default"] = answer
     api.openapi_schema = document
     return document

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from typing import Annotated, LiteralString, Protocol
+from uuid import UUID
 
 import structlog
 from fastapi import Depends, Query
@@ -41,6 +42,12 @@ ALL = """
 OF_SUBJECTS = """
     SELECT notification_id AS position, state FROM stored_events
     WHERE originator_id = ANY(%(subjects)s) AND notification_id > %(after)s AND notification_id <= %(end)s
+    ORDER BY notification_id LIMIT %(limit)s
+"""
+OF_JOURNEY = """
+    SELECT notification_id AS position, state FROM stored_events
+    WHERE event_document(state) ->> 'correlationid' = %(journey)s AND notification_id > %(after)s AND notification_id <= %(end)s
+      AND (%(subjects)s = '{}'::text[] OR originator_id = ANY(%(subjects)s))
     ORDER BY notification_id LIMIT %(limit)s
 """
 
@@ -110,15 +117,20 @@ def read_end(log: Log) -> int:
     return _position(log.query(END)[0])
 
 
-def read_page(log: Log, after: int, subjects: list[str], limit: int) -> tuple[list[tuple[int, bytes]], int]:
+def read_page(
+    log: Log, after: int, subjects: list[str], limit: int, journey: UUID | None = None
+) -> tuple[list[tuple[int, bytes]], int]:
     """Read events after a position with their stored bytes, and the position everything up to which was looked at.
+
+    `journey` is the correlation of a request's or discussion's events: its own uuid.
 
     The end is read first and bounds the page: a page that is not full has therefore seen everything up to it, and a reader
     of few subjects advances past the events of all others.
     """
     end = read_end(log)
-    params = {"after": after, "end": end, "limit": limit, "subjects": subjects}
-    rows = log.query(OF_SUBJECTS if subjects else ALL, params) if end > after else []
+    params = {"after": after, "end": end, "limit": limit, "subjects": subjects, "journey": str(journey)}
+    chosen: LiteralString = ALL if not subjects else OF_SUBJECTS
+    rows = log.query(chosen if journey is None else OF_JOURNEY, params) if end > after else []
     events = [(_position(row), _bytes(row["state"])) for row in rows]
     return events, events[-1][0] if len(events) == limit else max(after, end)
 
@@ -135,6 +147,7 @@ def feed_router(log: Log, roles: frozenset[str] = READERS) -> Router:
         wired: Annotated[Wiring, Depends(find_wiring)],
         after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`next` of the page before.")] = 0,
         subject: Annotated[list[str] | None, Query(max_length=200, description="Stream ids; absent: all.")] = None,
+        correlation: Annotated[UUID | None, Query(description="A request's or discussion's uuid: its journey's events.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for news.")] = 0,
     ) -> Response:
@@ -142,10 +155,10 @@ def feed_router(log: Log, roles: frozenset[str] = READERS) -> Router:
         allow(actor, "read_feed", rules)
         subjects = subject or []
         until = time.monotonic() + wait
-        events, place = await in_thread(read_page)(log, after, subjects, limit)
+        events, place = await in_thread(read_page)(log, after, subjects, limit, correlation)
         while not events and (left := until - time.monotonic()) > 0 and not wired.health.draining.is_set():
             await watcher.wait(place, left, wired.health)
-            events, place = await in_thread(read_page)(log, place, subjects, limit)
+            events, place = await in_thread(read_page)(log, place, subjects, limit, correlation)
         return Response(_document(events, place), media_type="application/json")
 
     return router

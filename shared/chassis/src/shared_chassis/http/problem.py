@@ -20,10 +20,11 @@ from starlette.responses import Response
 
 from shared_chassis.http.actor import Forbidden, NotSignedIn
 from shared_chassis.http.call import BadHeader, call_of
+from shared_chassis.http.condition import NotModified, etag
 from shared_chassis.http.page import BrokenCursor
 from shared_chassis.http.token import IssuerUnavailable
 from shared_chassis.parked import NoReasonError, NotParkedError
-from shared_chassis.store import Conflict, KeyReusedError
+from shared_chassis.store import Conflict, KeyReusedError, PreconditionFailed
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -51,6 +52,7 @@ EVERYWHERE: Statuses = {
     IssuerUnavailable: 503,
     Unavailable: 503,
     Conflict: 409,
+    PreconditionFailed: 412,
     KeyReusedError: 422,
     NotParkedError: 404,
     NoReasonError: 422,
@@ -131,11 +133,13 @@ class Problems:
     @property
     def handled(self) -> Iterable[type[Exception]]:
         """The errors that are answered here; every other one is our mistake."""
-        return (*self._statuses, *AWAY, HTTPException, RequestValidationError)
+        return (*self._statuses, *AWAY, NotModified, HTTPException, RequestValidationError)
 
     def answer(self, request: Request, error: Exception) -> Response:
         """Answer an error: by the table, or as the web framework's own, or as our mistake."""
         call = call_of(request.scope)
+        if isinstance(error, NotModified):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED)
         if isinstance(error, RequestValidationError):
             return self._invalid(request, error)
         if isinstance(error, HTTPException):
@@ -156,11 +160,11 @@ class Problems:
                 "The failure is recorded under the correlation id. "
                 "Repeat the call with the same Idempotency-Key to learn whether it was done.",
             )
-        title = _sentence(error)
+        title = refusal_words(type(error))
         return _response(
             request,
             status,
-            f"urn:veche:{self._service}:{_kebab(type(error).__name__)}",
+            f"urn:veche:{self._service}:{refusal_name(type(error))}",
             title,
             str(error) or title,
             headers=_headers(error, status),
@@ -204,15 +208,22 @@ def _response(
     return Response(body, status, dict(headers or {}), MEDIA_TYPE)
 
 
-def _sentence(error: Exception) -> str:
-    """Take the words of an error: the first paragraph of its own docstring."""
-    text = type(error).__dict__.get("__doc__") or _kebab(type(error).__name__).replace("-", " ").capitalize()
+def refusal_name(kind: type[Exception]) -> str:
+    """Name a refusal as the `type` of its problem ends: `AlreadyClosedError` is `already-closed-error`."""
+    return _kebab(kind.__name__)
+
+
+def refusal_words(kind: type[Exception]) -> str:
+    """Take the words of a refusal: the first paragraph of its own docstring."""
+    text = kind.__dict__.get("__doc__") or refusal_name(kind).replace("-", " ").capitalize()
     return " ".join(text.split("\n\n")[0].split())
 
 
 def _headers(error: Exception, status: int) -> Mapping[str, str]:
     if isinstance(error, NotSignedIn):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, PreconditionFailed) and error.present:
+        return {"ETag": etag(error.present)}
     return {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 

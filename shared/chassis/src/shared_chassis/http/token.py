@@ -1,4 +1,6 @@
-"""Access tokens: RS256 JSON web tokens of the city's identity provider, checked here without asking anybody.
+"""Who calls: access tokens, RS256 JSON web tokens of the city's identity provider, checked here without asking anybody.
+
+Organisations' programs call with a key instead, where a service takes them (`shared_chassis.api_key`).
 
 The provider is found by OpenID Connect discovery at the first token, not at the start: it may come up later than we do.
 Sources: RFC 7519 (JWT), RFC 7517 (keys), RFC 8725 (best practice: one algorithm, named beforehand), OpenID Connect
@@ -19,7 +21,9 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from joserfc.jwk import RSAKey
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared_chassis.api_key import PREFIX, Keys, KnownKey
 from shared_chassis.http.actor import ROLES, Actor, NotSignedIn, kind_of, pseudonym
+from shared_events.ids import derive
 
 LEEWAY = 30
 """Seconds by which the provider's clock may differ from ours."""
@@ -38,6 +42,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 REMEMBERED = 20_000
 """Tokens whose check is remembered."""
 
+_PREFIX = PREFIX.encode("ascii")
 _log = structlog.get_logger()
 
 Fetch = Callable[[str], Awaitable[Mapping[str, object]]]
@@ -49,6 +54,22 @@ class TokenRefused(NotSignedIn):
 
 class TokenExpired(TokenRefused):
     """The access token has expired; sign in again."""
+
+
+class KeyRefused(NotSignedIn):
+    """This key is not known here. A key just issued is known everywhere within seconds."""
+
+
+class KeyExpired(KeyRefused):
+    """This key has expired; the organisation needs a new one."""
+
+
+class KeyRevoked(KeyRefused):
+    """This key was revoked; the organisation needs a new one."""
+
+
+class KeysNotTaken(KeyRefused):
+    """Organisations' keys are not taken here; sign in."""
 
 
 class IssuerUnavailable(Exception):
@@ -151,9 +172,9 @@ class SigningKeys:
 
 
 class Verifier:
-    """Turns an access token into an actor; a token seen before costs a look into a table.
+    """Turns an access token, or an organisation's key where `keys` are given, into an actor.
 
-    Used from the event loop only, so nothing is locked.
+    A token or key seen before costs a look into a table. Used from the event loop only, so nothing is locked.
     """
 
     def __init__(
@@ -164,8 +185,10 @@ class Verifier:
         secret: bytes,
         fetch: Fetch = fetch_json,
         clock: Callable[[], float] = time.time,
+        keys: Keys | None = None,
     ) -> None:
         self._secret = secret
+        self._api_keys = keys
         self._clock = clock
         self._keys = SigningKeys(issuer, fetch)
         self._registry = jwt.JWTClaimsRegistry(
@@ -181,8 +204,10 @@ class Verifier:
     async def actor(self, token: bytes) -> Actor:
         """Say who calls with this token.
 
-        Raises `TokenRefused` or `TokenExpired` (401), and `IssuerUnavailable` (503) while its key cannot be had.
+        Raises `TokenRefused` or `KeyRefused` (401), and `IssuerUnavailable` (503) while the token's key cannot be had.
         """
+        if token.startswith(_PREFIX):
+            return await self._program(token.decode("latin-1"))
         fingerprint = hashlib.sha256(token).digest()
         seen = self._seen.get(fingerprint)
         if seen is not None and self._clock() < seen[1]:
@@ -202,6 +227,13 @@ class Verifier:
             self._seen.popitem(last=False)
         return actor
 
+    async def _program(self, key: str) -> Actor:
+        """Say which organisation's program calls with this key."""
+        if self._api_keys is None:
+            raise KeysNotTaken(KeysNotTaken.__doc__)
+        known = self._api_keys.remembered(key) or await asyncio.to_thread(self._api_keys.find, key)
+        return _program_of(known)
+
     async def _checked(self, token: bytes) -> Claims:
         try:
             header = jws.extract_compact(token).headers()
@@ -217,6 +249,22 @@ class Verifier:
             raise TokenRefused(f"The access token does not hold here: its claim {error.claim} is wrong or missing.") from error
         except (JoseError, ValidationError, ValueError, TypeError) as error:
             raise TokenRefused(TokenRefused.__doc__) from error
+
+
+def _program_of(known: KnownKey | None) -> Actor:
+    """Make the actor a key stands for: an executor of its organisation, with the key's own id and scopes."""
+    if known is None:
+        raise KeyRefused(KeyRefused.__doc__)
+    if known.state != "good":
+        refusal = KeyRevoked if known.state == "revoked" else KeyExpired
+        raise refusal(refusal.__doc__)
+    return Actor(
+        kind="executor",
+        id=str(derive("api-key", known.organisation, known.key_id)),
+        roles=frozenset({"executor"}),
+        organisation=known.organisation,
+        scopes=known.scopes,
+    )
 
 
 def _kid(document: dict[str, str | list[str]]) -> str | None:

@@ -1,0 +1,3 @@
+-- `trouble` and `settled` hold what these held.
+DROP TABLE case_trouble;
+DROP TABLE case_settled;
