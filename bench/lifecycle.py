@@ -4,7 +4,8 @@ The whole city runs, every process of it, and so do the clients, all on this mac
 registers a caller's request; a dispatcher assigns an organisation, for nobody is responsible for its type; the organisation
 reports the work done; the agent finds the request, by its number or on the newest page of its district and type. The stored
 requests are copies of lifecycles that ran in the same city to their closing: COPY puts their events into the stores, and the
-services' own `rebuild-views` makes the rest.
+services' own `rebuild-views` makes the rest. The two cities are measured in turns, several times each, for a machine is not
+equally fast from one minute to the next; what counts is the median.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -53,20 +55,57 @@ TEMPLATES = 200
 
 MOST_WAITS = 100
 
-WARM_UP = 1000
+WARM_UP = 800
 """Lifecycles before those that are measured: a city that has just started plans its statements and compiles its broker."""
+
+ROUNDS = 3
 
 DAYS = 240
 """Over how many days before today the copies are spread."""
 
 
 @dataclass
-class Window:
-    """What came of a measured window: lifecycles finished, their seconds, and the clients' own waits for dispatch to hear."""
+class Crowd:
+    """What a crowd's lifecycles were, in the order in which they finished, and the clients' own waits for dispatch to hear."""
 
+    ids: list[str] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     waits: int = 0
-    ids: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Measured:
+    """A store's rounds: lifecycles a second and median seconds of each, and what all that were lived cost."""
+
+    rates: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    cpu_s: Counter[str] = field(default_factory=Counter)
+    waits: int = 0
+    lived: int = 0
+
+    def add(self, crowd: Crowd, lifecycles: int, cpu_s: Mapping[str, float]) -> None:
+        """Add a round: the crowd's last lifecycles but those still going on when so many had finished after the warm-up."""
+        began, ended = crowd.ends[WARM_UP - 1], crowd.ends[WARM_UP + lifecycles - 1]
+        self.rates.append(lifecycles / (ended - began))
+        self.latencies.append(statistics.median(crowd.seconds[WARM_UP : WARM_UP + lifecycles]))
+        self.cpu_s.update(cpu_s)
+        self.waits += crowd.waits
+        self.lived += len(crowd.ends)
+
+    @property
+    def rate(self) -> float:
+        """Lifecycles a second, of the median round."""
+        return statistics.median(self.rates)
+
+    def report(self) -> dict[str, object]:
+        """Say all of it, in the report's words."""
+        return {
+            "rounds_per_s": [round(rate, 1) for rate in self.rates],
+            "latency_p50_s": round(statistics.median(self.latencies), 2),
+            "asked_too_early_per_lifecycle": round(self.waits / self.lived, 2),
+            "cpu_ms_per_lifecycle": {name: round(1000 * spent / self.lived, 1) for name, spent in self.cpu_s.items()},
+        }
 
 
 class Desk:
@@ -81,7 +120,7 @@ class Desk:
         self._numbers = count()
         self._hearing_takes = 0.3
 
-    async def lifecycle(self, window: Window, *, closes: bool = False) -> None:
+    async def lifecycle(self, crowd: Crowd, *, closes: bool = False) -> None:
         """Bring one request from its creation to its finding; with `closes` the caller also confirms."""
         began, place = time.perf_counter(), next(self._numbers)
         district = self._districts[place % len(self._districts)]
@@ -106,11 +145,12 @@ class Desk:
         items = found.body["items"]
         if not isinstance(items, list) or (place % 2 and [item["id"] for item in items] != [request]) or not items:
             raise SystemExit(f"The request {number} was not found: {found}")
-        window.waits += waits
-        window.seconds.append(time.perf_counter() - began)
-        window.ids.append(request)
         if closes:
             await self._heard(f"/requests/{request}/confirmation", {}, self._agent, service="request-svc")
+        crowd.ids.append(request)
+        crowd.ends.append(time.perf_counter())
+        crowd.seconds.append(crowd.ends[-1] - began)
+        crowd.waits += waits
 
     async def _post(self, service: str, path: str, body: object, token: str) -> dict[str, object]:
         answer = await self._robots.post(service, path, body, token, uuid4().hex)
@@ -136,33 +176,24 @@ class Desk:
         raise AssertionError
 
 
-async def measure(home: Home, state: State, lifecycles: int, what: str, *, closes: bool = False) -> tuple[float, Window]:
-    """Run so many lifecycles, 192 at a time, after some to warm up; lifecycles a second."""
+async def live(home: Home, state: State, lifecycles: int, what: str, *, closes: bool = False) -> Crowd:
+    """Have at least so many lifecycles lived, 192 at a time until the last of them has finished."""
     districts = [district.code for district in load_city(ROOT / "cities" / CITY).districts]
     async with Robots(home.path, state) as robots:
-        desk = Desk(robots, districts)
-        window = Window()
+        desk, crowd = Desk(robots, districts), Crowd()
         with Bar(disable=not sys.stdout.isatty()) as bar:
-            await _crowd(desk, Window(), min(WARM_UP, lifecycles), bar, f"{what}: warming up", closes=closes)
-            began = time.perf_counter()
-            await _crowd(desk, window, lifecycles, bar, what, closes=closes)
-            rate = lifecycles / (time.perf_counter() - began)
+            shown = bar.add_task(what, total=lifecycles)
+
+            async def one_after_another() -> None:
+                while len(crowd.ends) < lifecycles:
+                    await desk.lifecycle(crowd, closes=closes)
+                    bar.update(shown, completed=len(crowd.ends))
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(IN_FLIGHT):
+                    group.create_task(one_after_another())
         await settle(state, positions_of(robots))
-    return rate, window
-
-
-async def _crowd(desk: Desk, window: Window, lifecycles: int, bar: Bar, what: str, *, closes: bool) -> None:
-    shown = bar.add_task(what, total=lifecycles)
-    left = iter(range(lifecycles))
-
-    async def one_after_another() -> None:
-        for _ in left:
-            await desk.lifecycle(window, closes=closes)
-            bar.advance(shown)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(IN_FLIGHT, lifecycles)):
-            group.create_task(one_after_another())
+    return crowd
 
 
 @dataclass(frozen=True)
@@ -284,54 +315,56 @@ def seed(home: Home, wishes: Wishes, templates: Sequence[str], requests: int) ->
     return seeded
 
 
+def measure(home: Home, wishes: Wishes, lifecycles: int, what: str, measured: Measured) -> None:
+    """Start a city, measure a round in it once it is warm, and stop it."""
+    state = stack.up(home, wishes, progress=Progress())
+    before = cpu_seconds(home)
+    crowd = asyncio.run(live(home, state, WARM_UP + lifecycles, what))
+    measured.add(crowd, lifecycles, {name: spent - before.get(name, 0.0) for name, spent in cpu_seconds(home).items()})
+    stack.down(home)
+
+
 def main(
-    lifecycles: Annotated[int, typer.Option(help="Measured lifecycles on each store.", min=100)] = 3000,
+    lifecycles: Annotated[int, typer.Option(help="Measured lifecycles a round.", min=100)] = 1200,
     stored: Annotated[int, typer.Option(help="Requests in the full store.", min=1000)] = 250_000,
 ) -> None:
-    """Measure on an empty store, fill it, measure again; write bench/results/lifecycle.json."""
-    home = Home.at(ROOT / ".veche" / "bench-lifecycle", jars=ROOT / ".veche" / "kafka" / "libs")
+    """Fill a store, measure on it and on an empty one in turns; write bench/results/lifecycle.json."""
+    place, jars = ROOT / ".veche" / "bench-lifecycle", ROOT / ".veche" / "kafka" / "libs"
+    if place.exists():
+        raise SystemExit(f"{place} is left from an earlier run: remove it, an empty store is wanted.")
+    empty_home, full_home = Home.at(place / "empty", jars=jars), Home.at(place / "full", jars=jars)
     wishes = Wishes(cities=ROOT / "cities", environment=dict(os.environ))
-    if home.path.exists():
-        raise SystemExit(f"{home.path} is left from an earlier run: remove it, an empty store is wanted.")
+    empty, full = Measured(), Measured()
     try:
-        state = stack.up(home, wishes, progress=Progress())
-        before = cpu_seconds(home)
-        empty, first = asyncio.run(measure(home, state, lifecycles, "empty store"))
-        spent = {name: seconds - before.get(name, 0.0) for name, seconds in cpu_seconds(home).items()}
-        _, made = asyncio.run(measure(home, state, TEMPLATES, "lifecycles to copy", closes=True))
-        stack.down(home)
+        state = stack.up(full_home, wishes, progress=Progress())
+        made = asyncio.run(live(full_home, state, TEMPLATES, "lifecycles to copy", closes=True))
+        stack.down(full_home)
         began = time.perf_counter()
-        seeded = seed(home, wishes, made.ids, stored)
+        seeded = seed(full_home, wishes, made.ids[:TEMPLATES], stored)
         seeding_s = time.perf_counter() - began
-        stack.down(home)
-        state = stack.up(home, wishes, progress=Progress())
-        full, second = asyncio.run(measure(home, state, lifecycles, f"{stored:,} stored requests"))
+        stack.down(full_home)
+        for turn in range(1, ROUNDS + 1):
+            measure(empty_home, wishes, lifecycles, f"round {turn}, empty store", empty)
+            measure(full_home, wishes, lifecycles, f"round {turn}, {stored:,} stored requests", full)
     finally:
-        stack.down(home)
+        stack.down(empty_home)
+        stack.down(full_home)
     report = {
-        "lifecycles": lifecycles,
-        "in_flight": IN_FLIGHT,
-        "empty_per_s": round(empty, 1),
-        "stored_per_s": round(full, 1),
-        "stored_to_empty": round(full / empty, 3),
+        "empty_per_s": round(empty.rate, 1),
+        "stored_per_s": round(full.rate, 1),
+        "stored_to_empty": round(full.rate / empty.rate, 3),
         "stored_requests": stored,
         "stored_events": seeded,
         "seeding_s": round(seeding_s),
-        "asked_too_early_per_lifecycle": {
-            "empty": round(first.waits / lifecycles, 2),
-            "stored": round(second.waits / lifecycles, 2),
-        },
-        "latency_p50_s": {"empty": _p50(first), "stored": _p50(second)},
-        "cpu_ms_per_lifecycle_empty": {name: round(1000 * s / (lifecycles + WARM_UP), 1) for name, s in spent.items()},
+        "lifecycles_a_round": lifecycles,
+        "in_flight": IN_FLIGHT,
         "cores": os.cpu_count(),
+        "empty": empty.report(),
+        "stored": full.report(),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
-
-
-def _p50(window: Window) -> float:
-    return round(statistics.median(window.seconds), 2)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from any_city import OF_PEOPLE, OF_REQUESTS, City
 from case_file import LIFTS, PIPES, REQUEST, T0
 from control_room import ControlRoom, views
 from psycopg import Connection
 from psycopg.rows import DictRow
-from test_case_laws import OF_PEOPLE, OF_REQUESTS, City
 
 from dispatch_svc.application import Context
 from dispatch_svc.domain.case import CASE, Case
@@ -90,7 +90,7 @@ def _clocks_are(known: Case, clocks: Sequence[ClockSeen]) -> None:
     assert set(seen) == set(going_on)
     for stage, clock in going_on.items():
         shown = seen[stage]
-        assert (shown.starts_at, shown.due, shown.warn_at, shown.round) == (
+        assert (shown.set_by.starts_at, shown.due, shown.warn_at, shown.set_by.round) == (
             clock.starts_at,
             clock.due,
             clock.warn_at,

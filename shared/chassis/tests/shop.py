@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import LiteralString
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from shared_chassis.mapper import EventMapper
 from shared_chassis.postgres import Database, ServiceDatabase
 from shared_chassis.recorder import Recorder
-from shared_chassis.store import Store
+from shared_chassis.store import Command, Store
 from shared_chassis.stream import Cancel, Set, Stream
 from shared_chassis.view import Projection, Statement
 from shared_events.catalogue import catalogue_of
@@ -132,3 +132,19 @@ def open_store(database: ServiceDatabase, projection: Projection = PROJECTION, p
 def place(item: str = "tea", after: timedelta | None = None) -> DecideOrder:
     """Decide to place an order, paid within a time or not at all."""
     return lambda _order, now: [OrderPlaced(item=item, pay_until=now + after if after is not None else None)]
+
+
+def command(key: UUID | None = None, actor: str = "resident:1") -> Command:
+    """Somebody wants something."""
+    return Command(key or uuid4(), actor)
+
+
+def order_id() -> str:
+    """Name a new order."""
+    return f"order-{uuid4()}"
+
+
+def stored(store: Store) -> list[tuple[int, str, int]]:
+    """Read (position, stream, version) of everything stored, by position."""
+    rows = store.database.query("SELECT notification_id, originator_id, originator_version FROM stored_events ORDER BY 1")
+    return [(row["notification_id"], row["originator_id"], row["originator_version"]) for row in rows]

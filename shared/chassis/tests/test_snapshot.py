@@ -15,11 +15,11 @@ import shop
 from prometheus_client import REGISTRY
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
-from shop import ORDER, Order, OrderPlaced, place
+from shop import ORDER, Order, OrderPlaced, command, place
 
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.snapshot import EVERY, write_state
-from shared_chassis.store import Command, Store
+from shared_chassis.store import Store
 from shared_chassis.stream import Stream, UnkeepableError
 from shared_events.event import Event
 
@@ -80,11 +80,6 @@ def reopen(shop_database: ServiceDatabase) -> Iterator[Callable[[], Store]]:
     yield opened
     for store in stores:
         store.database.close()
-
-
-def command() -> Command:
-    """Somebody wants something."""
-    return Command(uuid4(), "resident:1")
 
 
 def outcome(name: str) -> float:

@@ -236,13 +236,15 @@ def _total(found: CaseFile, now: datetime) -> float:
 
 
 def _clock(clock: ClockSeen, city: str, now: datetime, rules: Rulebook) -> DictRow:
-    calendar = rules.pinned_calendar(city, clock.calendar, clock.calendar_version)
+    term = clock.set_by
+    calendar = rules.pinned_calendar(city, term.calendar, term.calendar_version)
     state = "over" if clock.ended_at else "paused" if clock.paused_at else "running"
     return {
+        **dict(term),
         **asdict(clock),
         "state": state,
         "remaining_minutes": _minutes(now, clock.due) if state == "running" else None,
-        "steps": [] if calendar is None else explain(clock.starts_at, counted(clock.term), calendar, clock.pauses),
+        "steps": [] if calendar is None else explain(term.starts_at, counted(term.term), calendar, clock.pauses),
     }
 
 

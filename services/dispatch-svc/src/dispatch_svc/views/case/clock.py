@@ -18,27 +18,21 @@ from shared_events.dispatch import (
     RequestEscalated,
     Stage,
     StageDeadlineSet,
-    TermStated,
 )
 from shared_events.envelope import Recorded
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSeen:
-    """The term of one stage, from its start to its end; `ended_at` is None while it is not over.
+    """The term of one stage as it was set, and what became of it; `ended_at` is None while it is not over.
 
-    `recounted`: the stage went on in a later clock. What was stated of a stage stays stated of the clock it goes on in.
+    `due` and `warn_at` are later than they were set when it stood still meanwhile. `recounted`: the stage went on in a later
+    clock; what was stated of a stage stays stated of the clock it goes on in.
     """
 
-    stage: Stage
-    round: int
-    starts_at: datetime
+    set_by: StageDeadlineSet
     due: datetime
     warn_at: datetime | None
-    term: TermStated
-    policy_version: str
-    calendar: str
-    calendar_version: str
     ended_at: datetime | None = None
     paused_at: datetime | None = None
     paused_by: PauseCause | None = None
@@ -49,6 +43,11 @@ class ClockSeen:
     escalated_to: EscalationTarget | None = None
     recounted: bool = False
     pauses: tuple[Pause, ...] = ()
+
+    @property
+    def stage(self) -> Stage:
+        """What it measures."""
+        return self.set_by.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +106,7 @@ def _change(clocks: list[ClockSeen], stages: Iterable[Stage], change: Callable[[
 
 def _set(clocks: list[ClockSeen], fact: StageDeadlineSet, time: datetime) -> None:
     """Let a clock run; where the stage was not over it goes on in this clock, and what was stated of it with it."""
-    clock = ClockSeen(
-        stage=fact.stage,
-        round=fact.round,
-        starts_at=fact.starts_at,
-        due=fact.due,
-        warn_at=fact.warn_at,
-        term=fact.term,
-        policy_version=fact.policy_version,
-        calendar=fact.calendar,
-        calendar_version=fact.calendar_version,
-    )
+    clock = ClockSeen(fact, fact.due, fact.warn_at)
     former = next((each for each in clocks if each.stage == fact.stage and each.ended_at is None), None)
     if former is not None:
         _change(clocks, {fact.stage}, lambda each: replace(each, ended_at=time, recounted=True))
@@ -172,6 +161,6 @@ def _pauses(clock: ClockSeen, stood: Sequence[_Standstill]) -> tuple[Pause, ...]
         Pause(start=each.since, end=each.until)
         for each in stood
         if each.stage == clock.stage
-        and each.since >= clock.starts_at
+        and each.since >= clock.set_by.starts_at
         and (clock.ended_at is None or each.since <= clock.ended_at)
     )

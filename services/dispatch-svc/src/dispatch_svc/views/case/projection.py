@@ -1,38 +1,13 @@
 """Facts of cases → what they are in the tables people look for cases in: the case's row, and which parts of the work are open."""
 
 from collections.abc import Callable, Sequence
-from typing import LiteralString
+from typing import LiteralString, get_args
 
+from dispatch_svc.domain.case.evolution import CaseFact
 from dispatch_svc.views.case.row import ROWS, evolve
 from dispatch_svc.views.statement import stating
 from shared_chassis.view import Fold, Projection, Writing
-from shared_events.dispatch import (
-    AssignmentAccepted,
-    AssignmentDeclined,
-    CaseClosed,
-    CaseOpened,
-    CaseReclassified,
-    CaseReopened,
-    ClockPaused,
-    ClockResumed,
-    CommitteeDecided,
-    DeadlineBreached,
-    DeadlineWarned,
-    HolderChanged,
-    RequestAssigned,
-    RequestEscalated,
-    RequestRouted,
-    RoutingFailed,
-    StageDeadlineSet,
-    SubTaskCancelled,
-    SubTaskDone,
-    SubTaskOpened,
-    WorkFoundImpossible,
-    WorkReportedDone,
-    WorkReturned,
-    WorkScheduled,
-    WorkStarted,
-)
+from shared_events.dispatch import SubTaskCancelled, SubTaskDone, SubTaskOpened
 from shared_events.envelope import Recorded
 
 TABLES = ("cases", "sub_task")
@@ -56,34 +31,9 @@ def beside_the_row(sql: LiteralString) -> Callable[[Recorded], Sequence[Writing]
 
 
 PROJECTION: Projection = {
-    **dict.fromkeys(
-        (
-            CaseOpened,
-            RequestRouted,
-            RoutingFailed,
-            RequestAssigned,
-            AssignmentAccepted,
-            AssignmentDeclined,
-            CommitteeDecided,
-            WorkScheduled,
-            WorkStarted,
-            WorkReturned,
-            WorkReportedDone,
-            WorkFoundImpossible,
-            CaseReclassified,
-            CaseReopened,
-            HolderChanged,
-            StageDeadlineSet,
-            ClockPaused,
-            ClockResumed,
-            DeadlineWarned,
-            DeadlineBreached,
-            RequestEscalated,
-            CaseClosed,
-        ),
-        CHANGE,
-    ),
+    **dict.fromkeys(get_args(CaseFact), CHANGE),
     SubTaskOpened: beside_the_row(OPEN_SUB_TASK),
     SubTaskDone: beside_the_row(FINISH_SUB_TASK),
     SubTaskCancelled: beside_the_row(CANCEL_SUB_TASK),
 }
+"""Every fact of a case raises the version of its row; links to an incident are statements too, of `views.incident`."""
