@@ -7,7 +7,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
@@ -60,6 +59,7 @@ class Robots:
     state: State
     retries: int = 0
     _session: aiohttp.ClientSession | None = field(default=None, repr=False)
+    _tokens: dict[tuple[str, str, str | None], str] = field(default_factory=dict, repr=False)
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
@@ -73,8 +73,11 @@ class Robots:
             await self._session.close()
 
     def token(self, sub: str, role: str, organisation: str | None = None) -> str:
-        """Sign in as somebody."""
-        return _token(self.state_dir, sub, role, organisation)
+        """Sign in as somebody, once."""
+        who = (sub, role, organisation)
+        if who not in self._tokens:
+            self._tokens[who] = robot_token(self.state_dir, sub, [role], organisation)
+        return self._tokens[who]
 
     async def post(self, service: str, path: str, body: object, token: str | None, key: str) -> Answer:
         """Ask for something once, however often it must be said."""
@@ -172,8 +175,3 @@ class Robots:
                     caught_up.set()
                 if gather:
                     await asyncio.sleep(gather)
-
-
-@cache
-def _token(state_dir: Path, sub: str, role: str, organisation: str | None) -> str:
-    return robot_token(state_dir, sub, [role], organisation)
