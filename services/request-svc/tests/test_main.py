@@ -3,8 +3,10 @@
 import asyncio
 import base64
 from pathlib import Path
+from typing import LiteralString
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from citizens import CITIES, SECRET
 
@@ -18,6 +20,8 @@ from shared_chassis.process import Part
 from shared_chassis.store import Command
 
 pytestmark = pytest.mark.postgres
+
+TYPES: LiteralString = "SELECT * FROM service_type ORDER BY 1, 2"
 
 
 @pytest.fixture
@@ -38,6 +42,7 @@ def settings(
             "keyring_url": role_url(postgres_admin_url, role, role_password(SECRET, role), "keyring"),
             "keyring_secret": key,
             "request_database_url": request_database.app_url,
+            "request_owner_url": request_database.owner_url,
             "objects": tmp_path,
         }
     )
@@ -79,3 +84,17 @@ def test_one_command_applies_the_erasures_before_anything_starts(settings: Setti
     main.apply_erasures(settings)
     with pytest.raises(PersonErasedError):
         context.keyring.seal(gone, uuid4(), "phone", "+7 900 000-00-00")
+
+
+def test_one_command_builds_the_views_anew(
+    settings: Settings, context: Context, request_database: ServiceDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the events alone, as the database's owner."""
+    before = context.database.query(TYPES)
+    assert before
+    with psycopg.connect(request_database.owner_url, autocommit=True) as owner:
+        owner.execute(f"DELETE FROM {request_database.service}.service_type".encode())
+    assert context.database.query(TYPES) == []
+    main.rebuild_views(settings)
+    assert context.database.query(TYPES) == before
+    assert "Building the views anew" in capsys.readouterr().out

@@ -21,7 +21,6 @@ from shared_chassis.http import (
     Check,
     Router,
     Verifier,
-    age_check,
     create_api,
     database_check,
     feed_router,
@@ -31,7 +30,7 @@ from shared_chassis.http import (
 )
 from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.mapper import EventMapper
-from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.postgres import Database, migrate
 from shared_chassis.process import (
     Component,
     MigrationSettings,
@@ -39,25 +38,21 @@ from shared_chassis.process import (
     Part,
     Parts,
     Service,
-    SettingsError,
+    city_packs,
     command_line,
     http_component,
+    rebuild_as_owner,
     run,
 )
 from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
-from shared_chassis.relay import Relay
+from shared_chassis.relay import relay_component
 from shared_chassis.store import Store
-from shared_chassis.view import rebuild
-from shared_city import City, PackError, load_cities
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import topic_of
 
 NAME = "analytics"
 PACKAGE = "analytics_svc"
-
-UNPUBLISHED_SECONDS = 30.0
-"""How old the oldest unpublished event may be before the process calls itself not ready."""
 
 GATHER = 0.25
 """Seconds between two fetches: a fact may be a quarter of a second late, and comes with hundreds of others in one transaction."""
@@ -77,12 +72,11 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
     checks: dict[str, Check] = {"database": database_check(database), "migrations": migrations_check(database, PACKAGE)}
     relays: list[Component] = []
     if Part.RELAY in wanted:
-        relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
-        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
-        relays.append(Component("relay", relay.run))
+        relay, checks["relay"] = relay_component(NAME, database, settings)
+        relays.append(relay)
     if wanted == {Part.RELAY}:
         probes = _api(settings, None, [], checks)
-        return Parts([_served(settings, probes), *relays], closing=[database.close])
+        return Parts([http_component(probes, settings), *relays], closing=[database.close])
     facts = _facts(settings)
     store = Store(database, Recorder(database, PROJECTION), EventMapper(CATALOGUE, f"/veche/{SERVICE}"))
     context = Context(store, database, facts)
@@ -105,25 +99,18 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         parked_router(DuckParking(facts)),
     ]
     api = _api(settings, context, routers if Part.API in wanted else [], checks)
-    return Parts([_served(settings, api), *hearing, *relays], closing=[facts.close, database.close])
+    return Parts([http_component(api, settings), *hearing, *relays], closing=[facts.close, database.close])
 
 
 def _facts(settings: Settings) -> FactFile:
     """Open the file of the facts, for the cities there are."""
-    cities = _cities(settings)
+    cities = city_packs(settings)
     try:
         facts = FactFile(settings.analytics_file, threads=settings.analytics_threads, memory=settings.analytics_memory)
     except MisconfiguredError as error:
         raise SystemExit(str(error)) from error
     facts.know_cities({slug: city.timezone.key for slug, city in cities.items()})
     return facts
-
-
-def _cities(settings: Settings) -> Mapping[str, City]:
-    try:
-        return load_cities(settings.cities)
-    except PackError as error:
-        raise SettingsError(str(error)) from error
 
 
 def _api(settings: Settings, context: Context | None, routers: list[Router], checks: Mapping[str, Check]) -> FastAPI:
@@ -137,16 +124,6 @@ def _api(settings: Settings, context: Context | None, routers: list[Router], che
         context=context,
         checks=checks,
         rules={**MAY, **PARKING_RULES} if routers else {},
-    )
-
-
-def _served(settings: Settings, api: FastAPI) -> Component:
-    return http_component(
-        api,
-        settings.http_host,
-        settings.http_port,
-        notice=settings.drain_notice_seconds,
-        finish=settings.drain_seconds / 2,
     )
 
 
@@ -172,12 +149,7 @@ def migrate_database(settings: MigrationSettings) -> None:
 
 def rebuild_views(settings: Settings) -> None:
     """Build the list of saved reports anew from the events; the facts are built anew by removing their file."""
-    if settings.analytics_owner_url is None:
-        raise SystemExit("ANALYTICS_OWNER_URL: is missing; views are rebuilt as the database's owner")
-    database = ServiceDatabase(
-        NAME, settings.analytics_owner_url.get_secret_value(), settings.analytics_database_url.get_secret_value()
-    )
-    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
+    rebuild_as_owner(NAME, settings.analytics_owner_url, settings.analytics_database_url, PROJECTION, TABLES)
 
 
 def run_streams(settings: Settings) -> None:

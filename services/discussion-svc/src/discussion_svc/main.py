@@ -1,8 +1,7 @@
 """Wiring: what each part of discussion-svc needs, and its console script `discussion-svc`."""
 
-import asyncio
 from collections.abc import Mapping
-from threading import Event
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
@@ -11,22 +10,30 @@ import discussion_svc
 from discussion_svc import api, views, worker
 from discussion_svc.application import MAY, SERVICE, Context, adopt
 from discussion_svc.settings import Settings
-from shared_chassis.http import Check, Verifier, age_check, create_api, database_check, migrations_check
+from shared_chassis.http import Check, Verifier, create_api, database_check, migrations_check
 from shared_chassis.http.feed import feed_router
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
 from shared_chassis.object_store import ObjectStore
-from shared_chassis.postgres import Database, ServiceDatabase, migrate
-from shared_chassis.process import Component, MigrationSettings, Part, Parts, Service, SettingsError, command_line, http_component
+from shared_chassis.postgres import Database, migrate
+from shared_chassis.process import (
+    Component,
+    MigrationSettings,
+    Part,
+    Parts,
+    Service,
+    city_packs,
+    command_line,
+    http_component,
+    once,
+    rebuild_as_owner,
+)
 from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
-from shared_chassis.relay import Relay
+from shared_chassis.relay import relay_component
 from shared_chassis.store import Store
 from shared_chassis.timer import Timers
-from shared_chassis.view import rebuild
-from shared_city import load_cities
 from shared_events.catalogue import CATALOGUE
-from shared_events.event import topic_of
 
 NAME: Final = "discussion"
 PACKAGE: Final = "discussion_svc"
@@ -41,34 +48,22 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
     keyring = Keyring(settings.keyring_url.get_secret_value(), settings.keyring_secret)
     mapper = EventMapper(CATALOGUE, f"/veche/{SERVICE}", keyring)
     store = Store(database, Recorder(database, views.PROJECTION), mapper)
-    context = Context(store, database, load_cities(settings.cities), ObjectStore(settings.objects))
+    context = Context(store, database, city_packs(settings), ObjectStore(settings.objects))
     checks: dict[str, Check] = {"database": database_check(database), "migrations": migrations_check(database, PACKAGE)}
     components: list[Component] = []
     if wanted & {Part.API, Part.WORKER}:
-        adoption, checks["procedures"] = _adoption(context)
+        lacking = "The cities' procedures are not adopted yet."
+        adoption, checks["procedures"] = once("procedures", partial(adopt, context), lacking)
         components.append(adoption)
     if Part.WORKER in wanted:
         components.append(Component("timers", Timers(database, worker.TIMERS, context).run))
         components.append(Component("purge", Purge(database).run))
     if Part.RELAY in wanted:
-        relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
-        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
-        components.append(Component("relay", relay.run))
+        relay, checks["relay"] = relay_component(NAME, database, settings)
+        components.append(relay)
     served = _api(settings, context, checks, with_routes=Part.API in wanted)
-    http = http_component(served, settings.http_host, settings.http_port, notice=settings.drain_notice_seconds)
+    http = http_component(served, settings)
     return Parts([http, *components], closing=[database.close, keyring.close])
-
-
-def _adoption(context: Context) -> tuple[Component, Check]:
-    """Adopt the cities' procedures once the database answers; until then the process is not ready."""
-    done = Event()
-
-    async def run(stop: asyncio.Event) -> None:
-        await asyncio.to_thread(adopt, context)
-        done.set()
-        await stop.wait()
-
-    return Component("procedures", run), lambda: None if done.is_set() else "The cities' procedures are not adopted yet."
 
 
 def _api(settings: Settings, context: Context, checks: Mapping[str, Check], *, with_routes: bool) -> FastAPI:
@@ -99,12 +94,7 @@ def migrate_database(settings: MigrationSettings) -> None:
 
 def rebuild_views(settings: Settings) -> None:
     """Build the register anew from this service's own facts."""
-    if settings.discussion_owner_url is None:
-        raise SettingsError("DISCUSSION_OWNER_URL: is missing")
-    database = ServiceDatabase(
-        NAME, settings.discussion_owner_url.get_secret_value(), settings.discussion_database_url.get_secret_value()
-    )
-    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), views.PROJECTION, views.TABLES)
+    rebuild_as_owner(NAME, settings.discussion_owner_url, settings.discussion_database_url, views.PROJECTION, views.TABLES)
 
 
 main = command_line(

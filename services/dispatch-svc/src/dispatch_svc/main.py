@@ -17,7 +17,6 @@ from shared_chassis.consumer import Consumer, PostgresPositions
 from shared_chassis.http import (
     Check,
     Verifier,
-    age_check,
     create_api,
     database_check,
     migrations_check,
@@ -29,7 +28,7 @@ from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.kafka import SIGNALS_PARTITIONS
 from shared_chassis.mapper import EventMapper
 from shared_chassis.parked import PostgresParking
-from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.postgres import Database, migrate
 from shared_chassis.process import (
     Component,
     MigrationSettings,
@@ -37,25 +36,22 @@ from shared_chassis.process import (
     Parts,
     Service,
     SettingsError,
+    city_packs,
     command_line,
     http_component,
+    rebuild_as_owner,
 )
 from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
-from shared_chassis.relay import Relay
+from shared_chassis.relay import relay_component
 from shared_chassis.store import Store
 from shared_chassis.timer import Timers
-from shared_chassis.view import rebuild
-from shared_city import PackError, load_cities
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import topic_of
 from shared_events.ids import SIGNALS_TOPIC
 
 NAME = "dispatch"
 PACKAGE = "dispatch_svc"
-
-UNPUBLISHED_SECONDS = 30.0
-"""How old the oldest unpublished event may be before the process calls itself not ready."""
 
 Run = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -101,27 +97,17 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
             Component("purge", Purge(context.database).run),
         ]
     if Part.RELAY in wanted:
-        relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
-        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
-        components.append(Component("relay", relay.run))
+        relay, checks["relay"] = relay_component(NAME, context.database, settings)
+        components.append(relay)
     serves = Part.API in wanted
-    served = http_component(
-        _api(settings, context, positions, checks, serves=serves),
-        settings.http_host,
-        settings.http_port,
-        notice=settings.drain_notice_seconds,
-        finish=settings.drain_seconds / 2,
-    )
+    served = http_component(_api(settings, context, positions, checks, serves=serves), settings)
     if serves:
         served = Component(served.label, adoption.before(served.run))
     return Parts([served, *components], closing=[context.database.close])
 
 
 def _context(settings: Settings) -> Context:
-    try:
-        cities = load_cities(settings.cities)
-    except PackError as error:
-        raise SettingsError(str(error)) from error
+    cities = city_packs(settings)
     if wrong := mistakes(cities.values()):
         raise SettingsError("\n".join(wrong))
     database = Database(settings.dispatch_database_url.get_secret_value(), NAME, settings.dispatch_pool_size)
@@ -197,12 +183,7 @@ def migrate_database(settings: MigrationSettings) -> None:
 
 def rebuild_views(settings: Settings) -> None:
     """Build cases and rulebook anew from the events."""
-    if settings.dispatch_owner_url is None:
-        raise SystemExit("DISPATCH_OWNER_URL: is missing; views are rebuilt as the database's owner")
-    database = ServiceDatabase(
-        NAME, settings.dispatch_owner_url.get_secret_value(), settings.dispatch_database_url.get_secret_value()
-    )
-    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
+    rebuild_as_owner(NAME, settings.dispatch_owner_url, settings.dispatch_database_url, PROJECTION, TABLES)
 
 
 main = command_line(

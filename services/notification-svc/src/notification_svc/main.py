@@ -17,7 +17,6 @@ from shared_chassis.consumer import Consumer, PostgresPositions
 from shared_chassis.http import (
     Check,
     Verifier,
-    age_check,
     create_api,
     database_check,
     migrations_check,
@@ -29,15 +28,23 @@ from shared_chassis.http.position import PARKING_RULES
 from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
 from shared_chassis.parked import PostgresParking
-from shared_chassis.postgres import Database, ServiceDatabase, migrate
-from shared_chassis.process import Component, MigrationSettings, Part, Parts, Service, SettingsError, command_line, http_component
+from shared_chassis.postgres import Database, migrate
+from shared_chassis.process import (
+    Component,
+    MigrationSettings,
+    Part,
+    Parts,
+    Service,
+    city_packs,
+    command_line,
+    http_component,
+    rebuild_as_owner,
+)
 from shared_chassis.recorder import Recorder
-from shared_chassis.relay import Relay
+from shared_chassis.relay import relay_component
 from shared_chassis.sender import Sender
 from shared_chassis.store import Store
 from shared_chassis.timer import Timers
-from shared_chassis.view import rebuild
-from shared_city import City, PackError, load_cities
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import topic_of
 
@@ -48,9 +55,6 @@ TOPICS: Final = (topic_of("request"), topic_of("dispatch"))
 
 GATHER: Final = 0.5
 """Seconds in which what others say is gathered: most of it only folds, and people read a letter no sooner for it."""
-
-UNPUBLISHED_SECONDS: Final = 30.0
-"""How old an event may become before this service says it is not ready."""
 
 
 def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
@@ -65,7 +69,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
         store=Store(database, Recorder(database, views.PROJECTION), mapper),
         database=database,
         keyring=keyring,
-        cities=_cities(settings),
+        cities=city_packs(settings),
         texts=Texts(),
         outbox=Outbox(settings.outbox),
         programs=Programs(private_too=settings.webhook_private_targets),
@@ -86,19 +90,11 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
             Component("webhooks", _caller(settings, context).run),
         ]
     if Part.RELAY in wanted:
-        relay = Relay(database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
-        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
-        components.append(Component("relay", relay.run))
+        relay, checks["relay"] = relay_component(NAME, database, settings)
+        components.append(relay)
     served = _api(settings, context, positions, checks, with_routes=Part.API in wanted)
-    http = http_component(served, settings.http_host, settings.http_port, notice=settings.drain_notice_seconds)
+    http = http_component(served, settings)
     return Parts([http, *components], closing=[database.close, keyring.close])
-
-
-def _cities(settings: Settings) -> Mapping[str, City]:
-    try:
-        return load_cities(settings.cities)
-    except PackError as error:
-        raise SettingsError(str(error)) from error
 
 
 def _consumer(settings: Settings, positions: PostgresPositions, mapper: EventMapper, context: Context) -> Consumer[Context]:
@@ -178,12 +174,7 @@ def migrate_database(settings: MigrationSettings) -> None:
 
 def rebuild_views(settings: Settings) -> None:
     """Build the queue and the ledger anew from this service's own facts; nobody is sent anything."""
-    if settings.notification_owner_url is None:
-        raise SystemExit("NOTIFICATION_OWNER_URL: is missing; views are rebuilt as the database's owner")
-    database = ServiceDatabase(
-        NAME, settings.notification_owner_url.get_secret_value(), settings.notification_database_url.get_secret_value()
-    )
-    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), views.PROJECTION, views.TABLES)
+    rebuild_as_owner(NAME, settings.notification_owner_url, settings.notification_database_url, views.PROJECTION, views.TABLES)
 
 
 main = command_line(

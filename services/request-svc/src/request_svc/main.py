@@ -1,8 +1,7 @@
 """request-svc as a process: its parts wired by arguments, and its command line."""
 
-import asyncio
 from collections.abc import Mapping
-from threading import Event
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -18,7 +17,6 @@ from shared_chassis.consumer import Consumer, PostgresPositions
 from shared_chassis.http import (
     Check,
     Verifier,
-    age_check,
     create_api,
     database_check,
     feed_router,
@@ -31,24 +29,24 @@ from shared_chassis.keyring import Keyring
 from shared_chassis.mapper import EventMapper
 from shared_chassis.object_store import ObjectStore
 from shared_chassis.parked import PostgresParking
-from shared_chassis.postgres import Database, ServiceDatabase, migrate
+from shared_chassis.postgres import Database, migrate
 from shared_chassis.process import (
     Component,
     MigrationSettings,
     Part,
     Parts,
     Service,
-    SettingsError,
+    city_packs,
     command_line,
     http_component,
+    once,
+    rebuild_as_owner,
 )
 from shared_chassis.purge import Purge
 from shared_chassis.recorder import Recorder
-from shared_chassis.relay import Relay
+from shared_chassis.relay import relay_component
 from shared_chassis.store import Store
 from shared_chassis.timer import Timers
-from shared_chassis.view import rebuild
-from shared_city import PackError, load_cities
 from shared_events.catalogue import CATALOGUE
 from shared_events.event import topic_of
 
@@ -59,9 +57,6 @@ PACKAGE = "request_svc"
 
 GATHER = 0.25
 """Seconds in which what dispatch says is gathered: most of it only folds into the status of a request."""
-
-UNPUBLISHED_SECONDS = 30.0
-"""How old the oldest unpublished event may be before the process calls itself not ready."""
 
 
 def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
@@ -85,27 +80,18 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
             Component("purge", Purge(context.database).run),
         ]
     if Part.RELAY in wanted:
-        relay = Relay(context.database.url, NAME, settings.kafka_bootstrap_servers, topic_of(NAME))
-        checks["relay"] = age_check(relay.age, UNPUBLISHED_SECONDS)
-        components.append(Component("relay", relay.run))
+        relay, checks["relay"] = relay_component(NAME, context.database, settings)
+        components.append(relay)
     if Part.API in wanted:
-        adoption, checks["service types"] = _adoption(context)
+        lacking = "The cities' service types are not adopted yet."
+        adoption, checks["service types"] = once("service types", partial(adopt, context), lacking)
         components.append(adoption)
-    served = http_component(
-        _api(settings, context, positions, checks, serves=Part.API in wanted),
-        settings.http_host,
-        settings.http_port,
-        notice=settings.drain_notice_seconds,
-        finish=settings.drain_seconds / 2,
-    )
+    served = http_component(_api(settings, context, positions, checks, serves=Part.API in wanted), settings)
     return Parts([served, *components], closing=[context.database.close, context.keyring.close])
 
 
 def _context(settings: Settings) -> Context:
-    try:
-        cities = load_cities(settings.cities)
-    except PackError as error:
-        raise SettingsError(str(error)) from error
+    cities = city_packs(settings)
     keyring = Keyring(settings.keyring_url.get_secret_value(), settings.keyring_secret)
     database = Database(settings.request_database_url.get_secret_value(), NAME, settings.request_pool_size)
     mapper = EventMapper(CATALOGUE, f"/veche/{SERVICE}", keyring)
@@ -116,26 +102,8 @@ def _context(settings: Settings) -> Context:
 def _erasures(context: Context) -> tuple[Component, Check]:
     """Keep the keyring locked until the erasures that were ever asked for are applied to it: it may have been restored."""
     context.keyring.lock()
-    done = Event()
-
-    async def run(stop: asyncio.Event) -> None:
-        await asyncio.to_thread(erasure.apply_erasures, context)
-        done.set()
-        await stop.wait()
-
-    return Component("erasures", run), lambda: None if done.is_set() else "The erasures are not applied to the keyring yet."
-
-
-def _adoption(context: Context) -> tuple[Component, Check]:
-    """Adopt the cities' service types once the database answers; until then the process is not ready."""
-    done = Event()
-
-    async def run(stop: asyncio.Event) -> None:
-        await asyncio.to_thread(adopt, context)
-        done.set()
-        await stop.wait()
-
-    return Component("service types", run), lambda: None if done.is_set() else "The cities' service types are not adopted yet."
+    lacking = "The erasures are not applied to the keyring yet."
+    return once("erasures", partial(erasure.apply_erasures, context), lacking)
 
 
 def _api(
@@ -192,12 +160,7 @@ def migrate_database(settings: MigrationSettings) -> None:
 
 def rebuild_views(settings: Settings) -> None:
     """Build the register and the reference data anew from the events."""
-    if settings.request_owner_url is None:
-        raise SystemExit("REQUEST_OWNER_URL: is missing; views are rebuilt as the database's owner")
-    database = ServiceDatabase(
-        NAME, settings.request_owner_url.get_secret_value(), settings.request_database_url.get_secret_value()
-    )
-    rebuild(database, EventMapper(CATALOGUE, f"/veche/{SERVICE}"), PROJECTION, TABLES)
+    rebuild_as_owner(NAME, settings.request_owner_url, settings.request_database_url, PROJECTION, TABLES)
 
 
 def apply_erasures(settings: Settings) -> None:

@@ -29,9 +29,13 @@ from psycopg.sql import SQL, Identifier
 
 from shared_chassis import kafka
 from shared_chassis.consumer.era import Era
+from shared_chassis.http import Check, age_check
 from shared_chassis.log import told
 from shared_chassis.metric import RELAY_AGE, RELAY_LAG, RELAY_POSITION
+from shared_chassis.postgres import Database
+from shared_chassis.process import Component, ServiceSettings
 from shared_events.envelope import CONTENT_TYPE
+from shared_events.event import topic_of
 
 AT_ONCE = 500
 GATHER = 0.25
@@ -53,6 +57,9 @@ LONGEST_REST = 2.0
 
 SAME_CLUSTER = 10.0
 """Seconds between two questions whether the cluster is still the same."""
+
+LATE = 30.0
+"""How old the oldest unpublished event may be, in seconds, before the process calls itself not ready."""
 
 LEAD = "SELECT pg_try_advisory_lock(hashtextextended(%(name)s, 0)) AS leads"
 TAKE_OVER = """
@@ -321,6 +328,12 @@ class _Lead:
     partitions: tuple[int, ...]
     epoch: int
     position: int
+
+
+def relay_component(service: str, database: Database, settings: ServiceSettings) -> tuple[Component, Check]:
+    """Make the component that publishes a service's events, and the check that none of them waits for long."""
+    relay = Relay(database.url, service, settings.kafka_bootstrap_servers, topic_of(service))
+    return Component("relay", relay.run), age_check(relay.age, LATE)
 
 
 @lru_cache(maxsize=20_000)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from shared_chassis.http import Router, Verifier, create_api
 from shared_chassis.process import (
@@ -20,6 +21,7 @@ from shared_chassis.process import (
     ServiceSettings,
     command_line,
     http_component,
+    rebuild_as_owner,
 )
 
 log = structlog.get_logger()
@@ -103,8 +105,7 @@ def parts(settings: Settings, wanted: frozenset[Part]) -> Parts:
 
 
 def _api(settings: Settings) -> Component:
-    notice = settings.drain_notice_seconds
-    return http_component(api_of(settings), settings.http_host, settings.http_port, notice=notice, finish=settings.drain_seconds)
+    return http_component(api_of(settings), settings)
 
 
 def migrate(settings: MigrationSettings) -> None:
@@ -113,7 +114,9 @@ def migrate(settings: MigrationSettings) -> None:
 
 
 def rebuild_views(settings: Settings) -> None:
-    """Say that views would be rebuilt."""
+    """Say that views would be rebuilt; the owner's address is there or not."""
+    if settings.scenario == "ownerless":
+        rebuild_as_owner("program", None, SecretStr("postgresql://program@db/program"), {}, ())
     write(settings, "views rebuilt")
 
 

@@ -1,5 +1,6 @@
 """The command line of every service, and the settings it reads."""
 
+import asyncio
 import base64
 import sys
 from pathlib import Path
@@ -11,7 +12,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import program
 
-from shared_chassis.process import KeyringSettings, MigrationSettings, SettingsError, read_settings, refuse_store_functions
+from shared_chassis.process import (
+    KeyringSettings,
+    MigrationSettings,
+    SettingsError,
+    city_packs,
+    once,
+    read_settings,
+    refuse_store_functions,
+)
 
 SECRET = base64.b64encode(b"s" * 32).decode()
 NEEDED = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "OIDC_ISSUER": "https://id.example", "CITY_SECRET": SECRET}
@@ -50,6 +59,41 @@ def test_what_runs_once_gets_the_services_settings(tmp_path: Path, command: str,
     """Read by the command line, handed on as an argument."""
     assert called(command).exit_code == 0
     assert (tmp_path / "diary").read_text() == f"{line}\n"
+
+
+def test_what_a_command_lacks_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the status of wrong settings, and no traceback."""
+    monkeypatch.setenv("SCENARIO", "ownerless")
+    told = called("rebuild-views")
+    assert told.exit_code == 2
+    assert told.output == "PROGRAM_OWNER_URL: is missing; views are rebuilt as the database's owner\n"
+
+
+def test_a_pack_that_cannot_be_read_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Said as the packs' own check says it."""
+    monkeypatch.setenv("CITIES", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match="is no directory"):
+        city_packs(read_settings(program.Settings))
+
+
+async def test_what_is_done_once_is_lacking_until_it_is_done() -> None:
+    """Work that fails is the component's failure, and done by its next run."""
+    tries: list[str] = []
+
+    def work() -> None:
+        tries.append("again" if tries else "first")
+        if tries == ["first"]:
+            raise RuntimeError("The database does not answer.")
+
+    component, lacking = once("packs", work, "The packs are not adopted yet.")
+    stop = asyncio.Event()
+    stop.set()
+    with pytest.raises(RuntimeError):
+        await component.run(stop)
+    assert lacking() == "The packs are not adopted yet."
+    await component.run(stop)
+    assert lacking() is None
+    assert (component.label, tries) == ("packs", ["first", "again"])
 
 
 def test_migrate_reads_the_administrators_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def command_line(service: Service[S]) -> Callable[[], None]:
     @application.command("rebuild-views")
     def rebuild_views() -> None:
         """Build the read models anew from the events, beside the old ones, and switch over."""
-        service.rebuild_views(settled())
+        _or_explain(lambda: service.rebuild_views(settled()))
 
     for name, action in service.also.items():
         _add(application, name, action.__doc__, lambda action=action: action(settled()))  # type: ignore[misc]  # bound early

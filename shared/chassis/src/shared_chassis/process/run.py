@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 
 import structlog
 import uvloop
@@ -47,6 +48,18 @@ class Parts:
 
     components: Sequence[Component]
     closing: Sequence[Callable[[], None]] = ()
+
+
+def once(label: str, work: Callable[[], object], lacking: str) -> tuple[Component, Callable[[], str | None]]:
+    """Make a component that does its work once, again if it fails, and a check that says what is `lacking` until it is done."""
+    done = Event()
+
+    async def do(stop: asyncio.Event) -> None:
+        await asyncio.to_thread(work)
+        done.set()
+        await stop.wait()
+
+    return Component(label, do), lambda: None if done.is_set() else lacking
 
 
 def run(parts: Parts, drain_seconds: float = 20.0) -> int:

@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared_chassis.process.run import Component
+from shared_chassis.process.settings import ServiceSettings
 
 KEEP_ALIVE = 75
 """Seconds an idle connection is kept; longer than clients and proxies keep theirs, so that it is they who close it."""
@@ -28,16 +29,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def http_component(api: FastAPI, host: str, port: int, *, notice: float = 0.0, finish: float = 10.0) -> Component:
-    """Make the component that serves an API of `http.create_api`.
+def http_component(api: FastAPI, settings: ServiceSettings) -> Component:
+    """Make the component that serves an API of `http.create_api` where the settings say; port 0 takes a free one.
 
-    Asked to stop, it turns `/readyz` to 503, goes on for `notice` seconds, then accepts no more and finishes the calls it has,
-    for `finish` seconds at most. `port` 0 takes a free one; the log says which.
+    Asked to stop, it turns `/readyz` to 503, goes on for `drain_notice_seconds`, then accepts no more and finishes the calls it
+    has, in half of the time there is for draining at most.
     """
     draining: asyncio.Event = api.state.draining
 
     async def serve(stop: asyncio.Event) -> None:
-        listener = _listen(host, port)
+        listener = _listen(settings.http_host, settings.http_port)
         server = _Server(
             uvicorn.Config(
                 api,
@@ -49,7 +50,7 @@ def http_component(api: FastAPI, host: str, port: int, *, notice: float = 0.0, f
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=max(1, round(finish)),
+                timeout_graceful_shutdown=max(1, round(settings.drain_seconds / 2)),
             )
         )
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -60,7 +61,7 @@ def http_component(api: FastAPI, host: str, port: int, *, notice: float = 0.0, f
             await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
                 draining.set()
-                await asyncio.sleep(notice)
+                await asyncio.sleep(settings.drain_notice_seconds)
             server.should_exit = True
             await serving
         finally:

@@ -2,11 +2,14 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared_city import City, PackError, load_cities
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -95,6 +98,14 @@ def read_settings(settings: type[S]) -> S:
         mistakes = error.errors(include_input=False, include_url=False)
         told = [f"{'.'.join(map(str, each['loc'])).upper()}: {_words(each['type'], each['msg'])}" for each in mistakes]
         raise SettingsError("\n".join(told)) from error
+
+
+def city_packs(settings: ServiceSettings) -> Mapping[str, City]:
+    """Load the packs of the cities that are served, by their slugs. Raises `SettingsError` for one that cannot be read."""
+    try:
+        return load_cities(settings.cities)
+    except PackError as error:
+        raise SettingsError(str(error)) from error
 
 
 def refuse_store_functions() -> None:
