@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hmac
 import json
-import time
 from uuid import UUID
 
 import pytest
@@ -146,16 +145,13 @@ async def test_claims_of_another_shape_are_refused(issuer: Issuer) -> None:
         await issuer.verifier().actor(issuer.token(roles={"auditor": True}).encode())
 
 
-async def test_a_known_token_is_not_checked_again_and_costs_microseconds(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_known_token_is_not_checked_again(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Robots make 50,000 calls with a few thousand tokens."""
     verifier = issuer.verifier()
     given = issuer.token().encode()
     first = await verifier.actor(given)
     monkeypatch.setattr(token.jwt, "decode", None)
-    began = time.perf_counter()
-    for _ in range(2_000):
-        assert await verifier.actor(given) is first
-    assert (time.perf_counter() - began) / 2_000 < 50e-6
+    assert await verifier.actor(given) is first
 
 
 async def test_only_so_many_tokens_are_remembered(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
