@@ -195,6 +195,25 @@ async def test_a_call_is_bounded_in_all(program: Program) -> None:
     assert time.monotonic() - began < 2
 
 
+async def test_a_program_that_lets_us_wait_is_left_alone_for_a_while(program: Program) -> None:
+    """A call to it costs nobody time meanwhile, and other programs are called."""
+    programs = Programs(private_too=True, seconds=0.3, rest=1.5)
+    program.answers = [30.0]
+
+    async def call(url: str) -> None:
+        await asyncio.to_thread(programs.call, url, Posted(uuid4(), "{}"), [b"s" * 32])
+
+    with pytest.raises(NotTakenError):
+        await call(program.url)
+    with pytest.raises(NotTakenError, match="left alone"):
+        await call(program.url)
+    await call(f"{program.url}?another")
+    assert len(program.seen) == 2
+    await asyncio.sleep(1.6)
+    await call(program.url)
+    assert len(program.seen) == 3
+
+
 async def test_rebuilt_lists_are_the_same_and_call_nobody(
     context: Context, program: Program, service_database: ServiceDatabase
 ) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from threading import Lock
 from typing import Final
 from uuid import UUID
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from cachetools import TTLCache
 from standardwebhooks import Webhook
 
 from notification_svc.domain.refusal import NotificationError
@@ -26,6 +28,12 @@ from shared_chassis.sender import UndeliverableError
 
 SECONDS: Final = 5.0
 """How long a call may take in all, from the name's resolution to the answer's status."""
+
+REST: Final = 30.0
+"""How long a program that let us wait is left alone, so that others need not wait for it too."""
+
+SILENT: Final = 10_000
+"""The most programs that are remembered as silent."""
 
 AGENT: Final = "Veche-Webhooks/1"
 
@@ -67,12 +75,15 @@ class _PublicOnly(AbstractResolver):
 class Programs:
     """Calls programs, each call on its own; safe to use from many threads.
 
-    `private_too` allows private networks and plain HTTP, `seconds` bounds a call.
+    `private_too` allows private networks and plain HTTP, `seconds` bounds a call; a program that did not answer in time takes
+    no call for `rest` seconds.
     """
 
-    def __init__(self, *, private_too: bool = False, seconds: float = SECONDS) -> None:
+    def __init__(self, *, private_too: bool = False, seconds: float = SECONDS, rest: float = REST) -> None:
         self.private_too = private_too
         self._seconds = seconds
+        self._silent: TTLCache[str, bool] = TTLCache(maxsize=SILENT, ttl=rest)
+        self._lock = Lock()
 
     def call(self, url: str, posted: Posted, secrets: Sequence[bytes]) -> None:
         """Call a program once, signed with each secret; it has taken the call when it answers 2xx in time.
@@ -80,12 +91,17 @@ class Programs:
         Raises `NotTakenError` when it has not, and `UndeliverableError` where trying again would not help: the address leads
         inside, or the program says that it is gone for good (410).
         """
+        with self._lock:
+            if url in self._silent:
+                raise NotTakenError(f"No answer came within {self._seconds:g} seconds a moment ago; the program was left alone.")
         try:
             check_target(url, private_too=self.private_too)
             status = asyncio.run(self._post(url, posted, secrets))
         except (NotificationError, NotPublicError) as error:
             raise UndeliverableError(str(error)) from error
         except TimeoutError as error:
+            with self._lock:
+                self._silent[url] = True
             raise NotTakenError(f"No answer came within {self._seconds:g} seconds.") from error
         except aiohttp.ClientError as error:
             if isinstance(error.__cause__, NotPublicError):
