@@ -291,9 +291,11 @@ class City:
                 self.runs[fact.stage].warned += 1
             case DeadlineBreached():
                 assert self.runs[fact.stage].paused is None
+                assert fact.due == self.runs[fact.stage].due <= self.now
                 self.runs[fact.stage].breached += 1
             case RequestEscalated():
                 assert self.runs[fact.stage].breached
+                assert fact.due + LADDER[fact.level - 1].after_minutes * MINUTE <= self.now
                 self.runs[fact.stage].levels.append(fact.level)
             case _:
                 pass

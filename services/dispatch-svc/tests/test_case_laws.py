@@ -128,12 +128,12 @@ def _one_timer_stands_for_the_next_moment(city: City) -> None:
 
 
 def _nothing_due_is_left_unsaid(city: City) -> None:
-    """Check: once the timers have spoken, whatever was due by now is stated."""
+    """Check: once the timers have spoken, whatever is due by now is stated; what former terms had stated stays stated."""
     for clock in city.case.clocks:
         run = city.runs[clock.stage]
         if run.paused is None and run.due <= city.now:
             assert run.breached == 1
-            assert len(run.levels) == sum(run.due + step.after_minutes * MINUTE <= city.now for step in LADDER)
+            assert len(run.levels) >= sum(run.due + step.after_minutes * MINUTE <= city.now for step in LADDER)
 
 
 def _nothing_after_the_end_but_a_reopening(city: City) -> None:
