@@ -114,7 +114,7 @@ def read_requests(call: Request, actor: SignedIn, context: Wired, wanted: Annota
     response_model=None,
     responses=_draws(
         "holders",
-        {"kind": "organisation", "organisation": "organisation-kazan-uk-1"},
+        {"kind": "organisation", "organisation": "organisation-kazan-management-vakhitovsky"},
         {"cases": 12, "intervals": 13, "microseconds": 43_200_000_000, "minutes": 720.0},
     ),
 )
@@ -130,7 +130,7 @@ def read_holders(call: Request, actor: SignedIn, context: Wired, wanted: Annotat
     response_model=None,
     responses=_draws(
         "deadlines",
-        {"type": "no-heat", "stage": "finish", "organisation": "organisation-kazan-uk-1", "day": "2026-03-01"},
+        {"type": "no-heating", "stage": "finish", "organisation": "organisation-kazan-heat-network", "day": "2026-03-01"},
         {"clocks": 12, "kept": 10, "late": 1, "running": 1, "warnings": 2, "escalations": 1},
     ),
 )
@@ -146,7 +146,7 @@ def read_deadlines(call: Request, actor: SignedIn, context: Wired, wanted: Annot
     response_model=None,
     responses=_draws(
         "ratings",
-        {"organisation": "organisation-kazan-uk-1"},
+        {"organisation": "organisation-kazan-management-vakhitovsky"},
         {"asked": 12, "given": 5, "silent": 7, "points": 21, "average": 4.2},
     ),
 )

@@ -15,7 +15,7 @@ from shared_events.request import Channel, Outcome
 City = Annotated[str | None, Field(min_length=1, max_length=200, description="Of this city alone.", examples=["kazan"])]
 District = Annotated[str | None, Field(min_length=1, max_length=200, description="Of this district.", examples=["cd-1"])]
 ServiceType = Annotated[
-    str | None, Field(min_length=1, max_length=200, description="Of this service type.", examples=["no-heat"])
+    str | None, Field(min_length=1, max_length=200, description="Of this service type.", examples=["no-heating"])
 ]
 OrganisationId = Annotated[
     str | None,
@@ -23,7 +23,7 @@ OrganisationId = Annotated[
         pattern=r"^organisation-[a-z0-9-]+$",
         max_length=200,
         description="Of this organisation.",
-        examples=["organisation-kazan-uk-1"],
+        examples=["organisation-kazan-management-vakhitovsky"],
     ),
 ]
 

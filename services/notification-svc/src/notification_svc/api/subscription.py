@@ -35,7 +35,7 @@ router = http.Router(tags=["webhooks"])
 
 EXAMPLE: Final[JsonDict] = {
     "id": "2f1d3c5e-6b7a-5c8d-9e0f-1a2b3c4d5e6f",
-    "organisation": "organisation-kazan-roads",
+    "organisation": "organisation-kazan-yard-works",
     "url": "https://roads.example/hooks/veche",
     "events": ["dispatch.request-assigned.v1", "dispatch.deadline-warned.v1"],
     "secret_version": 1,

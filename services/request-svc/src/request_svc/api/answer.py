@@ -21,10 +21,10 @@ Shown = Literal["submitted", "registered", "waiting", "completion_proposed", "cl
 
 _REQUEST = "1f0c3b0e-52a4-5d3c-8a4b-2f6d1c9e7a34"
 _STATUS: dict[str, JsonValue] = {
-    "organisation": "organisation-kazan-teplo",
+    "organisation": "organisation-kazan-heat-network",
     "progress": "accepted",
     "holder": "organisation",
-    "holder_organisation": "organisation-kazan-teplo",
+    "holder_organisation": "organisation-kazan-heat-network",
     "held_since": "2026-01-12T06:04:11Z",
     "stage": "finish",
     "stage_due": "2026-01-15T06:04:11Z",
