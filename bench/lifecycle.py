@@ -28,8 +28,9 @@ from uuid import uuid4
 import psycopg
 import typer
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 from rich.progress import Progress as Bar
+from rich.progress import TaskID
 
 from local_stack import services, stack
 from local_stack.places import Home
@@ -224,12 +225,15 @@ class Copies:
         found = {}
         for service, stream in (("request", f"request-{request}"), ("dispatch", f"case-{request}")):
             with self.connect(service) as connection:
-                rows = connection.execute(
-                    "SELECT originator_id, originator_version, topic, state FROM stored_events"
-                    " WHERE originator_id = %s ORDER BY originator_version",
-                    [stream],
-                ).fetchall()
-            found[service] = [Stored(*row.values()) for row in rows]  # type: ignore[arg-type]  # the columns of the statement
+                found[service] = (
+                    connection.cursor(row_factory=class_row(Stored))
+                    .execute(
+                        "SELECT originator_id AS stream, originator_version AS version, topic, state FROM stored_events"
+                        " WHERE originator_id = %s ORDER BY originator_version",
+                        [stream],
+                    )
+                    .fetchall()
+                )
         if not found["request"] or b'"outcome":"done"' not in found["request"][-1].state + found["request"][-2].state:
             raise SystemExit(f"The lifecycle {request} did not close; its copies would not be closed requests.")
         return found
@@ -300,9 +304,9 @@ def seed(home: Home, wishes: Wishes, templates: Sequence[str], requests: int) ->
         for service in both:
             shown = bar.add_task(f"copying into {service.command}", total=requests)
 
-            def advance(task: object = shown) -> Iterator[None]:
+            def advance(task: TaskID = shown) -> Iterator[None]:
                 while True:
-                    bar.advance(task)  # type: ignore[arg-type]  # the task's id, whose type is not public
+                    bar.advance(task)
                     yield
 
             seeded[service.name] = copies.write(service.name, requests, advance())

@@ -162,10 +162,12 @@ async def test_what_goes_wrong_with_a_surge_is_parked_and_costs_no_tally(
     counted = surge.counted
     fails = (3, 14, 15)
 
-    def sometimes(before: surge.History, minute: int, *rest: object) -> surge.History | None:
+    def sometimes(
+        before: surge.History, minute: int, partition: int, position: int, by: surge.Sensitivity
+    ) -> surge.History | None:
         if minute - int(begin.timestamp()) // 60 in fails:
             raise RuntimeError("this one never")
-        return counted(before, minute, *rest)  # type: ignore[arg-type]  # handed on as they came
+        return counted(before, minute, partition, position, by)
 
     monkeypatch.setattr(surge, "counted", sometimes)
     key = f"no-heat|d-1|{city}"

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import city_of_tests as city
 import pytest
+from agent_of_tests import ANYTHING, by, item_of, listed, take, taken
 
 from notification_svc import views, worker
 from notification_svc.application import message
@@ -19,50 +20,16 @@ from notification_svc.application import work_item as application
 from notification_svc.application.context import Context
 from notification_svc.domain import work_item as domain
 from notification_svc.views.request_card import AddressedNotice
-from notification_svc.views.work_item import Row, State, Wanted
+from notification_svc.views.work_item import State, Wanted
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.store import Command, KeyReusedError
 from shared_chassis.timer import Timers
 from shared_chassis.view import rebuild
 from shared_events.envelope import Received
-from shared_events.ids import uuid_of, work_item_stream
-from shared_events.notification import WorkItemKind, WorkItemReleased
+from shared_events.ids import work_item_stream
+from shared_events.notification import WorkItemReleased
 
 pytestmark = pytest.mark.postgres
-
-ANYTHING = Wanted()
-
-
-def by(agent: str = "agent:anna") -> Command:
-    """Make a command of an agent."""
-    return Command(uuid4(), agent)
-
-
-def take(context: Context, wanted: Wanted = ANYTHING, agent: str = "agent:anna") -> Row | None:
-    """Claim the next item."""
-    return application.claim_next(context, wanted, by(agent))
-
-
-def taken(context: Context, wanted: Wanted = ANYTHING, agent: str = "agent:anna") -> Row:
-    """Claim the next item, which is there."""
-    row = take(context, wanted, agent)
-    assert row is not None
-    return row
-
-
-def listed(
-    context: Context, state: State | None = None, kind: WorkItemKind | None = None, district: str | None = None
-) -> list[Row]:
-    """List the whole queue."""
-    rows = views.work_item.items(context.database, state=state, kind=kind, city=None, district=district, after=None, limit=1000)
-    return list(rows)
-
-
-def item_of(received: Received) -> UUID:
-    """Name the item a fact opened."""
-    found = uuid_of(work_item_stream(received.envelope.id))
-    assert found is not None
-    return found
 
 
 def test_what_nobody_routed_is_opened_and_completed_by_facts(context: Context) -> None:

@@ -6,53 +6,17 @@ from uuid import UUID, uuid4
 
 import city_of_tests as city
 import pytest
+from agent_of_tests import by, item_of, listed, taken
 
-from notification_svc import views
 from notification_svc.application import message
 from notification_svc.application import work_item as application
 from notification_svc.application.context import Context
 from notification_svc.views.request_card import AddressedNotice
-from notification_svc.views.work_item import Row, State, Wanted
-from shared_chassis.store import Command
+from notification_svc.views.work_item import Wanted
 from shared_events.envelope import Received
-from shared_events.ids import event_id, uuid_of, work_item_stream
-from shared_events.notification import WorkItemKind
+from shared_events.ids import event_id, work_item_stream
 
 pytestmark = pytest.mark.postgres
-
-ANYTHING = Wanted()
-
-
-def by(agent: str = "agent:anna") -> Command:
-    """Make a command of an agent."""
-    return Command(uuid4(), agent)
-
-
-def take(context: Context, wanted: Wanted = ANYTHING, agent: str = "agent:anna") -> Row | None:
-    """Claim the next item."""
-    return application.claim_next(context, wanted, by(agent))
-
-
-def taken(context: Context, wanted: Wanted = ANYTHING, agent: str = "agent:anna") -> Row:
-    """Claim the next item, which is there."""
-    row = take(context, wanted, agent)
-    assert row is not None
-    return row
-
-
-def listed(
-    context: Context, state: State | None = None, kind: WorkItemKind | None = None, district: str | None = None
-) -> list[Row]:
-    """List the whole queue."""
-    rows = views.work_item.items(context.database, state=state, kind=kind, city=None, district=district, after=None, limit=1000)
-    return list(rows)
-
-
-def item_of(received: Received) -> UUID:
-    """Name the item a fact opened."""
-    found = uuid_of(work_item_stream(received.envelope.id))
-    assert found is not None
-    return found
 
 
 def test_what_nobody_registered_is_opened_and_completed_by_facts(context: Context) -> None:

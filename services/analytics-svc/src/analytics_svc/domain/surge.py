@@ -10,7 +10,9 @@ what is, 1 - d ** (r - since).
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final
+
+from pydantic import TypeAdapter
 
 MINUTE: Final = 60
 """Seconds."""
@@ -52,20 +54,12 @@ class History:
     seen: Mapping[str, int]
 
     @classmethod
-    def of(cls, stored: Mapping[str, object] | None, first: int, quiet_until: int = 0) -> Self:
+    def of(cls, stored: Mapping[str, object] | None, first: int, quiet_until: int = 0) -> "History":
         """Read what was stored; where nothing was, all begins at a minute. It is quiet at least as long as said."""
         if not stored:
             return cls({}, 0.0, first, quiet_until, {})
-        minutes, seen = stored["minutes"], stored["seen"]
-        assert isinstance(minutes, dict), minutes  # noqa: S101 - as it was stored
-        assert isinstance(seen, dict), seen  # noqa: S101 - as it was stored
-        return cls(
-            {int(minute): int(count) for minute, count in minutes.items()},
-            float(str(stored["average"])),
-            int(str(stored["reached"])),
-            max(quiet_until, int(str(stored["quiet_until"]))),
-            seen,
-        )
+        history = _STORED.validate_python(stored)
+        return replace(history, quiet_until=max(quiet_until, history.quiet_until))
 
     @property
     def stored(self) -> dict[str, object]:
@@ -73,6 +67,9 @@ class History:
         minutes = {str(minute): count for minute, count in self.minutes.items()}
         told = {"average": self.average, "reached": self.reached, "quiet_until": self.quiet_until}
         return {"minutes": minutes, "seen": dict(self.seen), **told}
+
+
+_STORED: Final = TypeAdapter(History)
 
 
 @dataclass(frozen=True, slots=True)
