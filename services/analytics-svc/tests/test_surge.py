@@ -122,3 +122,15 @@ def test_the_average_is_the_weighted_sum_it_is_said_to_be(minutes: list[int]) ->
         (1 - decay) * decay ** (history.reached - 1 - BEGIN - minute) for minute in minutes if BEGIN + minute < history.reached
     )
     assert math.isclose(history.average, expected, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_what_was_stored_is_quiet_at_least_as_long_as_was_told_meanwhile() -> None:
+    """A surge told by another process keeps this one quiet too, and what was stored does where it is longer."""
+    stored = replace(heard([1, 2, 3])[0], quiet_until=7).stored
+    assert [History.of(stored, 0, told_until).quiet_until for told_until in (5, 9)] == [7, 9]
+
+
+def test_what_is_no_history_is_refused() -> None:
+    """Whatever stands there, nothing is guessed from it."""
+    with pytest.raises(ValueError, match="minutes"):
+        History.of({"minutes": [1], "average": 0.0, "reached": 1, "quiet_until": 0, "seen": {}}, 0)
