@@ -181,6 +181,11 @@ def test_a_file_of_another_year_is_played_by_the_same_code(city: City, day: Day,
     assert not outcome.odd
 
 
+def test_every_service_that_hears_others_tells_what_it_set_aside(city: City) -> None:
+    """By the command the runbook names."""
+    assert city.veche("parked", "list").decode() == "Nothing is parked.\n"
+
+
 def _leave_what_waits_for_no_clock(file: Path, unreadable: int) -> None:
     """Leave only rows that residents close, and make some of them unreadable."""
     with file.open(encoding="utf-8", newline="") as source:

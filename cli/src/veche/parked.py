@@ -18,7 +18,9 @@ app = typer.Typer()
 parked_app = typer.Typer(name="parked", help="Events that a consumer set aside: list, retry or skip them.", no_args_is_help=True)
 app.add_typer(parked_app)
 
-SERVICES = ("request-svc", "dispatch-svc", "discussion-svc", "notification-svc", "analytics-svc")
+SERVICES = ("request-svc", "dispatch-svc", "notification-svc", "analytics-svc")
+"""Those who hear others; discussion-svc hears nobody yet, so nothing can be set aside there."""
+
 Service = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
 Number = Annotated[int, typer.Argument(help="The number that `veche parked list` shows.")]
 
