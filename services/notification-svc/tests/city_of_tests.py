@@ -58,6 +58,7 @@ from shared_events.request import (
     RequestRegistered,
     RequestReopened,
     RequestSubmitted,
+    RequestUnlinked,
 )
 
 SECRET = "only-for-tests"
@@ -173,7 +174,7 @@ def submitted(request: UUID, person: UUID | None, language: str = "tt", email: S
 def registered(request: UUID, **more: str) -> Received:
     """State that it has a number."""
     fact = RequestRegistered(
-        number="KZN-2026-0000001",
+        number=more.get("number", "KZN-2026-0000001"),
         city="kazan",
         service_type=more.get("service_type", "pothole"),
         district=more.get("district", "vakhitovsky"),
@@ -233,6 +234,11 @@ def reopened(request: UUID, version: int = 8) -> Received:
 def linked(request: UUID, of: UUID, version: int = 3) -> Received:
     """State that the same was asked before."""
     return said(request_stream(request), version, RequestLinkedAsDuplicate(of=of))
+
+
+def unlinked(request: UUID, of: UUID, version: int = 5) -> Received:
+    """State that it was not the same after all."""
+    return said(request_stream(request), version, RequestUnlinked(of=of, reason="another entrance"))
 
 
 def declined(request: UUID, version: int = 4) -> Received:

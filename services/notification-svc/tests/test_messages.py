@@ -275,6 +275,22 @@ def test_both_reporters_are_told_of_a_duplicate(context: Context) -> None:
     assert (sent.fact.person, sent.fact.request, sent.fact.cause) == (first, earlier, cause)
 
 
+def test_who_was_told_of_a_duplicate_is_told_that_it_is_none(context: Context) -> None:
+    """The earlier one's reporter, once and with the other's number; the later one's when that is reopened."""
+    earlier, later, first, second = uuid4(), uuid4(), uuid4(), uuid4()
+    for fact in (city.submitted(earlier, first, language="en"), city.registered(earlier)):
+        city.hear(context, fact)
+    for fact in (city.submitted(later, second, language="en"), city.registered(later, number="KZN-2026-0000002")):
+        city.hear(context, fact)
+    for _ in range(2):
+        city.hear(context, city.unlinked(later, earlier))
+    (notice,) = [each for each in due(context) if each.template == "duplicate_unlinked"]
+    assert (notice.person, notice.request) == (first, earlier)
+    text = body_of(context, notice)
+    assert "we had told you that request KZN-2026-0000002 is about the same as your request KZN-2026-0000001" in text
+    assert "nothing changes for you" in text
+
+
 def test_a_link_to_what_is_not_known_here_waits_for_it(context: Context) -> None:
     """Nobody is forgotten because topics are not ordered against each other."""
     request, other, incident = uuid4(), uuid4(), uuid4()
@@ -283,6 +299,8 @@ def test_a_link_to_what_is_not_known_here_waits_for_it(context: Context) -> None
     city.hear(context, city.submitted(request, uuid4()))
     with pytest.raises(Early, match=f"request-{other}"):
         city.hear(context, city.linked(request, other))
+    with pytest.raises(Early, match=f"request-{other}"):
+        city.hear(context, city.unlinked(request, other))
     assert due(context) == []
     city.hear(context, city.linked_to(request, incident))
     assert [notice.template for notice in due(context)] == ["incident_linked"]

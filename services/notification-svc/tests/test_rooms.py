@@ -37,7 +37,7 @@ def test_what_opens_an_item_is_something_that_can_complete_it() -> None:
 
 def test_what_is_heard_is_reacted_to_and_noted() -> None:
     """What opens or settles an item causes reactions; what anybody is told of is noted."""
-    waits = {dispatch.RequestLinkedToIncident, request.RequestLinkedAsDuplicate}
+    waits = {dispatch.RequestLinkedToIncident, request.RequestLinkedAsDuplicate, request.RequestUnlinked}
     assert set(worker.REACTIONS) == {*OPENS, *COMPLETES, *waits}
     told = {event for name, event in subscription.TOLD.items() if name == event.TYPE}
     assert told <= set(views.FOLDS)

@@ -32,7 +32,13 @@ from shared_events.dispatch import (
 )
 from shared_events.envelope import Received
 from shared_events.ids import request_stream, uuid_of
-from shared_events.request import CompletionDisputed, RequestLinkedAsDuplicate, RequestRegistered, RequestSubmitted
+from shared_events.request import (
+    CompletionDisputed,
+    RequestLinkedAsDuplicate,
+    RequestRegistered,
+    RequestSubmitted,
+    RequestUnlinked,
+)
 
 
 def when_submitted_without_a_type_then_open_an_item(context: Context, received: Received) -> None:
@@ -88,9 +94,9 @@ def when_linked_to_an_incident_then_wait_for_the_request(context: Context, recei
     _wait_for(context, uuid_of(received.stream_id))
 
 
-def when_linked_as_duplicate_then_wait_for_the_original(context: Context, received: Received) -> None:
-    """When a request is the same as one that is not known here yet, that one's reporter can be told once it is."""
-    _wait_for(context, cast("RequestLinkedAsDuplicate", received.fact).of)
+def when_linked_or_unlinked_then_wait_for_the_original(context: Context, received: Received) -> None:
+    """When a request is linked to or unlinked from one that is not known here yet, that one's reporter can be told once it is."""
+    _wait_for(context, cast("RequestLinkedAsDuplicate | RequestUnlinked", received.fact).of)
 
 
 def _wait_for(context: Context, request: UUID | None) -> None:
@@ -152,7 +158,8 @@ REACTIONS: Final[Reactions[Context]] = MappingProxyType(
         **dict.fromkeys(COMPLETES, when_settled_then_complete_its_items),
         RequestSubmitted: Only(_without_a_type, when_submitted_without_a_type_then_open_an_item),
         RequestRegistered: Only(registered_apart, when_registered_then_complete_its_item),
-        RequestLinkedAsDuplicate: when_linked_as_duplicate_then_wait_for_the_original,
+        RequestLinkedAsDuplicate: when_linked_or_unlinked_then_wait_for_the_original,
+        RequestUnlinked: when_linked_or_unlinked_then_wait_for_the_original,
         CompletionDisputed: when_disputed_then_open_an_item,
         RoutingFailed: when_routing_failed_then_open_an_item,
         AssignmentDeclined: when_given_back_then_open_an_item,

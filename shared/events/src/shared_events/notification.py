@@ -23,6 +23,7 @@ Template = Literal[
     "request_reopened",
     "request_closed",
     "duplicate_linked",
+    "duplicate_unlinked",
     "incident_linked",
     "incident_prolonged",
 ]

@@ -30,6 +30,7 @@ from shared_events.request import (
     RequestRegistered,
     RequestReopened,
     RequestSubmitted,
+    RequestUnlinked,
 )
 
 CHANNEL: Final[MessageChannel] = "file"
@@ -118,8 +119,7 @@ NOTED_AND_CALLED: LiteralString = "WITH " + CALLED + ", " + CARD_AND_EARLY + DEL
 CLOSED: LiteralString = "WITH " + SETTLED_UNREGISTERED + ", " + CARD_AND_EARLY + DELIVERED
 CLOSED_UNTOLD: LiteralString = "WITH " + SETTLED_UNREGISTERED + "SELECT 1"
 
-_LINKED: LiteralString = """,
-    original AS (
+_TELL_ORIGINAL: LiteralString = """
         INSERT INTO delivery (delivery_id, cause, channel, payload)
         SELECT %(of_message)s, %(of_cause)s, %(channel)s, %(of_notice)s::jsonb || jsonb_build_object(
             'city', c.city, 'service_type', c.service_type, 'person', c.person, 'language', c.language, 'email', c.email,
@@ -127,9 +127,9 @@ _LINKED: LiteralString = """,
         FROM request_card c
         WHERE c.request = %(of)s AND c.person IS NOT NULL
         ON CONFLICT (cause, channel) DO NOTHING
-    )
 """
-LINKED: LiteralString = "WITH " + CARD_AND_EARLY + _LINKED + DELIVERED
+LINKED: LiteralString = "WITH " + CARD_AND_EARLY + ", original AS (" + _TELL_ORIGINAL + ")" + DELIVERED
+UNLINKED: LiteralString = _TELL_ORIGINAL
 
 RECLASSIFIED: LiteralString = "UPDATE request_card SET service_type = %(service_type)s WHERE request = %(request)s"
 
@@ -236,9 +236,21 @@ def _linked(received: Received) -> Statement:
     fact = cast("RequestLinkedAsDuplicate", received.fact)
     request = uuid_of(received.stream_id)
     own = noted(received, "duplicate_linked", linked="duplicate", other=fact.of)
-    original = noted(received, "duplicate_linked", about=fact.of, linked="original", other=request)
-    others = {"of": fact.of, "of_message": original["message"], "of_cause": original["notice_cause"]}
-    return Statement(LINKED, {**own, **others, "of_notice": original["notice"]})
+    original = _noted_for_original(received, "duplicate_linked", fact.of, linked="original", other=request)
+    return Statement(LINKED, {**own, **original})
+
+
+def _unlinked(received: Received) -> Statement:
+    """The earlier request's reporter is told that the later one is another matter; the later one's, when it is reopened."""
+    fact = cast("RequestUnlinked", received.fact)
+    other = uuid_of(received.stream_id)
+    return Statement(UNLINKED, _noted_for_original(received, "duplicate_unlinked", fact.of, other=other))
+
+
+def _noted_for_original(received: Received, template: Template, of: UUID, **said: object) -> dict[str, object]:
+    notice = noted(received, template, about=of, **said)
+    told = {"of_message": notice["message"], "of_cause": notice["notice_cause"], "of_notice": notice["notice"]}
+    return {**told, "of": of, "channel": CHANNEL}
 
 
 def noted(received: Received, template: Template, about: UUID | None = None, **said: object) -> dict[str, object]:
@@ -279,6 +291,7 @@ FOLDS: Folds = MappingProxyType(
         RequestReopened: _reopened,
         RequestClosed: _closed,
         RequestLinkedAsDuplicate: _linked,
+        RequestUnlinked: _unlinked,
     }
 )
 
