@@ -26,8 +26,9 @@ class Broker:
         kafka.prepare(self._home, *self._ports, lambda _sentence: None)
         with (self._home.path / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(kafka.command(self._home), stdout=log, stderr=log)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while kafka.trouble(self.bootstrap) is not None:
+            assert self._process.poll() is None, (self._home.path / "kafka.log").read_text()[-2000:]
             assert time.monotonic() < deadline, (self._home.path / "kafka.log").read_text()[-2000:]
             time.sleep(0.2)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 from aiokafka import ConsumerRecord
 from shop import ORDER, place
-from warehouse import applied_once, order_id, position_of, until
+from warehouse import PATIENCE, applied_once, order_id, position_of, until
 
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.relay import Relay
@@ -51,7 +51,7 @@ def last_position(store: Store) -> int:
     return max(stored(store), default=0)
 
 
-async def published(store: Store, seconds: float = 30.0) -> None:
+async def published(store: Store, seconds: float = PATIENCE) -> None:
     """Wait until the checkpoint stands at the store's end."""
     await until(lambda: checkpoint(store) == last_position(store), seconds)
 

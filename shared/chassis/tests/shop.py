@@ -1,10 +1,13 @@
 """A small shop: the chassis' own catalogue, stream and view, so that its tests need no service of the city."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import LiteralString
 from uuid import UUID, uuid4
+
+import psycopg
 
 from shared_chassis.mapper import EventMapper
 from shared_chassis.postgres import Database, ServiceDatabase
@@ -123,9 +126,22 @@ VIEW_TABLE: LiteralString = (
 TABLES = ("order_view",)
 
 
-def open_store(database: ServiceDatabase, projection: Projection = PROJECTION, pool_size: int = 12) -> Store:
-    """Open the shop's store as the application does."""
+def patient(database: Database) -> Database:
+    """Wait a minute for locks and connections: on a busy machine a neighbour's commit takes as long as it takes."""
+    pool = database.datastore.pool
+    pool.timeout = 60.0
+    assert isinstance(pool.kwargs, dict)
+    pool.kwargs["options"] += " -c lock_timeout=60s"
+    return database
+
+
+def open_store(
+    database: ServiceDatabase, projection: Projection = PROJECTION, pool_size: int = 12, *, hurried: bool = False
+) -> Store:
+    """Open the shop's store as the application does, but patiently, unless its haste is what a test is about."""
     pool = Database(database.app_url, database.service, pool_size)
+    if not hurried:
+        patient(pool)
     return Store(pool, Recorder(pool, projection), EventMapper(CATALOGUE, "/shop/sample-svc"))
 
 
@@ -142,6 +158,26 @@ def command(key: UUID | None = None, actor: str = "resident:1") -> Command:
 def order_id() -> str:
     """Name a new order."""
     return f"order-{uuid4()}"
+
+
+def wait_until(true: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait until something is so. Fails when only a fault can be the reason."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+WAITING = """
+    SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = %s AND l.locktype = 'advisory' AND NOT l.granted
+"""
+
+
+def an_append_waits(database: ServiceDatabase) -> bool:
+    """Say whether somebody stands before the append lock."""
+    with psycopg.connect(database.owner_url) as connection:
+        return connection.execute(WAITING, [database.service]).fetchone() is not None
 
 
 def stored(store: Store) -> list[tuple[int, str, int]]:

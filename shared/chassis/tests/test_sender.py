@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from shop import OrderPlaced
-from warehouse import Warehouse, caught_up, consumer_of, document, fact, order_id, publish, running, until
+from warehouse import PATIENCE, Warehouse, caught_up, consumer_of, document, fact, order_id, publish, running, until
 
 from shared_chassis import kafka
 from shared_chassis.consumer import Reactions
@@ -32,13 +32,16 @@ class Outside:
     tried: list[float] = field(default_factory=list)
     delivered: Counter[UUID] = field(default_factory=Counter)
     failed: list[Delivery] = field(default_factory=list)
+    mutex: Lock = field(default_factory=Lock)
 
     def send(self, delivery: Delivery) -> None:
-        """Take a message, or do not."""
-        self.tried.append(monotonic())
+        """Take a message, or do not; one at a time, so that no refusal is missed."""
+        with self.mutex:
+            self.tried.append(monotonic())
+            refused = len(self.tried) <= self.refusals
         if self.never:
             raise UndeliverableError("no such address")
-        if len(self.tried) <= self.refusals:
+        if refused:
             raise ConnectionRefusedError("busy")
         self.sent.append((delivery.channel, delivery.payload, monotonic()))
 
@@ -97,7 +100,8 @@ async def test_a_message_is_given_up_after_so_many_attempts(warehouse: Warehouse
     enqueue(warehouse.database, uuid4(), "email", {})
     async with running(sender_of(warehouse.database, outside, attempts=3)):
         await until(lambda: outside.failed)
-        await asyncio.sleep(1.5)
+        await until(lambda: not open_rows(warehouse.database))
+        await asyncio.sleep(0.5)
     assert len(outside.tried) == 3
     assert [(each.attempts, each.error) for each in outside.failed] == [(3, "ConnectionRefusedError: busy")]
     assert open_rows(warehouse.database) == 0
@@ -164,7 +168,7 @@ async def test_a_slow_message_holds_up_one_thread_alone(warehouse: Warehouse) ->
             begun.append(delivery.id)
             present += 1
             most = max(most, present)
-        assert delivery.id != begun[0] or release.wait(10)
+        assert delivery.id != begun[0] or release.wait(PATIENCE)
         world.send(delivery)
         with mutex:
             present -= 1
@@ -215,7 +219,8 @@ async def test_a_replay_sends_nothing(warehouse: Warehouse, kafka_bootstrap: str
     reactions: Reactions[Warehouse] = {OrderPlaced: thank}
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], reactions)
     async with running(consumer, sender_of(warehouse.database, outside)):
-        await until(lambda: len(outside.sent) == 40)
+        await caught_up(consumer, kafka_bootstrap, topic)
+        await until(lambda: len(outside.delivered) == 40)
     live = checksum()
 
     for sql in ("DELETE FROM consumer_position", "DELETE FROM heard", "DELETE FROM order_state"):
@@ -223,7 +228,7 @@ async def test_a_replay_sends_nothing(warehouse: Warehouse, kafka_bootstrap: str
     replayed = consumer_of(warehouse, kafka_bootstrap, [topic], reactions)
     async with running(replayed, sender_of(warehouse.database, outside)):
         await caught_up(replayed, kafka_bootstrap, topic)
-        await asyncio.sleep(2)
+        await until(lambda: not open_rows(warehouse.database))
     assert len(outside.sent) == 40
     assert set(outside.delivered.values()) == {1}
     assert checksum() == live

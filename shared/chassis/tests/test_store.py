@@ -173,7 +173,7 @@ def test_a_decision_on_an_old_clock_is_made_again(store: Store) -> None:
         return [OrderPaid()]
 
     store.handle(ORDER, order_id(), decide, command())
-    assert len(times) == 2
+    assert len(times) >= 2
     assert times[1] - times[0] > timedelta(seconds=5)
 
 

@@ -30,6 +30,9 @@ from shared_events.ids import derive, uuid_of
 
 NAME = "warehouse-svc"
 
+PATIENCE = 120.0
+"""Seconds a test waits for what must come to pass: only a fault takes as long, however slow the machine."""
+
 
 class BankEvent(Event, service="bank"):
     """A fact of the bank."""
@@ -155,8 +158,8 @@ FOLDS: Folds = {shop.OrderPlaced: fold, shop.OrderPaid: fold, shop.OrderPackedV2
 
 
 def open_warehouse(database: ServiceDatabase) -> Warehouse:
-    """Open the warehouse as its application does."""
-    pool = Database(database.app_url, database.service, 14)
+    """Open the warehouse as its application does, but patiently."""
+    pool = shop.patient(Database(database.app_url, database.service, 14))
     return Warehouse(Store(pool, Recorder(pool), EventMapper(CATALOGUE, "/shop/warehouse-svc")))
 
 
@@ -204,11 +207,11 @@ async def running(*parts: Runs) -> AsyncIterator[list["asyncio.Task[None]"]]:
     finally:
         stop.set()
         for task in tasks:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await task
 
 
-async def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+async def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until something is so. Fails after a while."""
     deadline = monotonic() + seconds
     while True:
@@ -265,7 +268,7 @@ async def read_topic(bootstrap: str, topic: str) -> "list[ConsumerRecord[bytes, 
         await reader.seek_to_beginning()
         found: list[ConsumerRecord[bytes, bytes]] = []
         while len(found) < sum(ends.values()):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 for records in (await reader.getmany(timeout_ms=1000)).values():
                     found += records
         return found
@@ -296,7 +299,7 @@ def at_end(consumer: Consumer[Warehouse], ends: dict[str, dict[int, int]]) -> bo
     return False
 
 
-async def caught_up(consumer: Consumer[Warehouse], bootstrap: str, *topics: str, seconds: float = 30.0) -> None:
+async def caught_up(consumer: Consumer[Warehouse], bootstrap: str, *topics: str, seconds: float = PATIENCE) -> None:
     """Wait until a consumer stands at the topics' present ends."""
     ends = await kafka.end_offsets(bootstrap, topics)
     await until(lambda: at_end(consumer, ends), seconds)
