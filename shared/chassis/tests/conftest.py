@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import structlog
+from aiokafka import AIOKafkaConsumer
 
 from shared_chassis import kafka
 from shared_chassis.keyring import Keyring
@@ -31,6 +32,27 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ],
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _do_not_wait_for_the_disk() -> Iterator[None]:
+    """Make and drop databases quickly: no test here takes the power from the database's server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGOPTIONS", "-c synchronous_commit=off")
+        yield
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no stall of the machine put a consumer out of its group."""
+    plain = kafka.new_consumer
+
+    def patient(bootstrap: str, group: str) -> AIOKafkaConsumer:
+        consumer = plain(bootstrap, group)
+        consumer._session_timeout_ms = 120_000
+        return consumer
+
+    monkeypatch.setattr(kafka, "new_consumer", patient)
 
 
 @pytest.fixture

@@ -127,11 +127,11 @@ TABLES = ("order_view",)
 
 
 def patient(database: Database) -> Database:
-    """Wait a minute for locks and connections: on a busy machine a neighbour's commit takes as long as it takes."""
+    """Wait a minute for locks and connections, as a neighbour's commit may take on a busy machine, and not for the disk."""
     pool = database.datastore.pool
     pool.timeout = 60.0
     assert isinstance(pool.kwargs, dict)
-    pool.kwargs["options"] += " -c lock_timeout=60s"
+    pool.kwargs["options"] += " -c lock_timeout=60s -c synchronous_commit=off"
     return database
 
 

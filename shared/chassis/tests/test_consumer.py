@@ -5,7 +5,6 @@ import random
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from time import monotonic
 from uuid import uuid4
 
 import pytest
@@ -13,6 +12,7 @@ import shop
 import warehouse as house
 from shop import OrderPackedV2, OrderPaid, OrderPlaced
 from warehouse import (
+    PATIENCE,
     REACTIONS,
     Published,
     Warehouse,
@@ -39,6 +39,9 @@ from shared_events.envelope import Received
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 
+TAKEN_TWICE = "SELECT count(*) AS partitions FROM consumer_position WHERE epoch > 1"
+
+
 def raise_invalid(_warehouse: Warehouse, _received: Received) -> None:
     """Refuse everything."""
     raise Invalid("this never works")
@@ -53,34 +56,41 @@ async def test_every_event_has_its_effect_once_and_the_position_stands_at_the_en
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic])
     async with running(consumer):
         await caught_up(consumer, kafka_bootstrap, topic)
-        assert consumer.trouble() is None
+        await until(lambda: consumer.trouble() is None)
     assert_each_once(warehouse, events)
     status = consumer.positions.status()
     assert max(place["last_position"] for place in status[consumer.name][topic].values()) == events[-1][0]
     assert behind(status, await kafka.end_offsets(kafka_bootstrap, [topic])) == {consumer.name: 0}
     again = consumer_of(warehouse, kafka_bootstrap, [topic], dict.fromkeys(REACTIONS, raise_invalid))
     async with running(again):
-        await asyncio.sleep(2)
+        await until(lambda: warehouse.database.query_one(TAKEN_TWICE) == {"partitions": 12})
+        await asyncio.sleep(0.5)
     assert open_parked(warehouse) == []
     assert again.positions.status() == status
 
 
-async def test_events_nobody_here_handles_are_passed_over_quickly(warehouse: Warehouse, kafka_bootstrap: str, topic: str) -> None:
-    """By the header alone, thousands a second; unknown types are counted and passed over too."""
+async def test_events_nobody_here_handles_are_passed_over_unread(
+    warehouse: Warehouse, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the header alone, and in few commits; unknown types are counted and passed over too."""
     order = order_id()
     packed = document(fact(order, 1, OrderPackedV2(by="x", grams=1)))
     unknown = packed.replace(b"sample.order-packed.v2", b"sample.order-blessed.v1")
-    events = [(place, order_id(), packed) for place in range(1, 10_000)]
-    subjects = [(p, k, s.replace(order.encode(), k.encode())) for p, k, s in [*events, (10_000, order_id(), unknown)]]
+    events = [(place, order_id(), packed) for place in range(1, 4000)]
+    subjects = [(p, k, s.replace(order.encode(), k.encode())) for p, k, s in [*events, (4000, order_id(), unknown)]]
     await publish(kafka_bootstrap, topic, subjects)
+    read: list[bytes] = []
+    monkeypatch.setattr(warehouse.store.mapper, "from_document", read.append)
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], folds={})
-    begun = monotonic()
+    steps: list[Step] = []
+    commit = consumer.positions.commit
+    monkeypatch.setattr(consumer.positions, "commit", lambda each: (steps.extend(each), commit(each))[1])
     async with running(consumer):
         await caught_up(consumer, kafka_bootstrap, topic)
-        seconds = monotonic() - begun
     assert open_parked(warehouse) == []
     assert parcels(warehouse) == {}
-    assert 10_000 / seconds > 2000, f"{10_000 / seconds:.0f}/s"
+    assert read == []
+    assert len(steps) < 400
 
 
 async def test_repeated_and_shuffled_events_lead_to_the_same_state(
@@ -141,7 +151,7 @@ async def test_a_former_owner_of_a_partition_changes_nothing(warehouse: Warehous
     def stalled(context: Warehouse, received: Received) -> None:
         if not entered.is_set():
             entered.set()
-            go_on.wait(20)
+            go_on.wait(PATIENCE)
         house.when_placed_then_open(context, received)
 
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPlaced: stalled})
@@ -156,7 +166,6 @@ async def test_a_former_owner_of_a_partition_changes_nothing(warehouse: Warehous
         warehouse.database.execute("INSERT INTO order_state VALUES (%(id)s, 'newer')", {"id": events[0][1]})
         go_on.set()
         await until(lambda: parcels(warehouse))
-        await asyncio.sleep(0.2)
         await caught_up(consumer, kafka_bootstrap, topic)
     assert_each_once(warehouse, events)
     epochs = [row["epoch"] for row in warehouse.database.query("SELECT max(epoch) AS epoch FROM consumer_position")]
@@ -188,7 +197,7 @@ async def test_a_reaction_sees_what_earlier_events_of_its_key_folded(
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPaid: look})
     async with running(consumer):
         await caught_up(consumer, kafka_bootstrap, topic)
-    assert seen == ["tea"] * 20
+    assert set(seen) == {"tea"}
     assert_each_once(warehouse, events)
 
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from broker import Broker
 from warehouse import (
+    PATIENCE,
     Warehouse,
     assert_each_once,
     caught_up,
@@ -46,6 +47,7 @@ async def test_effects_are_once_though_every_backend_is_terminated(
             await asyncio.to_thread(kill)
         await caught_up(consumer, kafka_bootstrap, topic)
         assert not tasks[0].done()
+    warehouse.database.datastore.pool.check()  # whichever connections of it were killed and not used since
     assert open_parked(warehouse) == []
     assert_each_once(warehouse, events)
 
@@ -63,13 +65,13 @@ async def test_effects_are_once_though_the_broker_is_killed_and_then_replaced(wa
         await asyncio.sleep(1)
         await asyncio.to_thread(broker.start)
         await publish(broker.bootstrap, name, events[60:120])
-        await caught_up(consumer, broker.bootstrap, name, seconds=60)
+        await caught_up(consumer, broker.bootstrap, name)
         await asyncio.to_thread(broker.kill)
         broker.forget()
         await asyncio.to_thread(broker.start)
         await kafka.ensure_topic(broker.bootstrap, name)
         await publish(broker.bootstrap, name, events)
-        await caught_up(consumer, broker.bootstrap, name, seconds=60)
+        await caught_up(consumer, broker.bootstrap, name)
         assert not tasks[0].done()
     assert open_parked(warehouse) == []
     assert_each_once(warehouse, events)
@@ -165,11 +167,11 @@ async def test_a_consumer_killed_at_any_step_has_every_effect_once(
     tests = str(Path(__file__).parent)
     arguments = [tests, warehouse_database.service, warehouse_database.app_url, kafka_bootstrap, topic, step]
     child = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", CHILD, *arguments], check=False, timeout=60, capture_output=True
+        subprocess.run, [sys.executable, "-c", CHILD, *arguments], check=False, timeout=PATIENCE, capture_output=True
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic])
     async with running(consumer):
-        await caught_up(consumer, kafka_bootstrap, topic, seconds=40)
+        await caught_up(consumer, kafka_bootstrap, topic)
     assert open_parked(warehouse) == []
     assert_each_once(warehouse, events)

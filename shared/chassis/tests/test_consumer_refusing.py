@@ -1,7 +1,9 @@
 """Events that cannot be handled: now, yet, or ever (traps T10, T26, T36, T37)."""
 
-import asyncio
 import threading
+from collections.abc import Callable
+from itertools import pairwise
+from math import inf
 from time import monotonic
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ import warehouse as house
 from shop import OrderPackedV2, OrderPaid, OrderPlaced
 from warehouse import (
     FOLDS,
+    PATIENCE,
     REACTIONS,
     MoneyArrived,
     Warehouse,
@@ -33,12 +36,28 @@ from warehouse import (
 )
 
 from shared_chassis import kafka
-from shared_chassis.consumer import Early, Invalid, Transient
+from shared_chassis.consumer import Early, Invalid, Transient, partition
+from shared_chassis.consumer.breaker import Breaker
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.view import Fold, Row, Rows, Writing
 from shared_events.envelope import Received
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
+
+
+def count_trials(monkeypatch: pytest.MonkeyPatch, repair: Callable[[], object] = lambda: None) -> list[str | None]:
+    """Tell what was wrong before each of the breaker's trials, and repair it before the first."""
+    trials: list[str | None] = []
+    try_again = Breaker.try_again
+
+    def tried(breaker: Breaker) -> None:
+        if not trials:
+            repair()
+        trials.append(breaker.why)
+        try_again(breaker)
+
+    monkeypatch.setattr(Breaker, "try_again", tried)
+    return trials
 
 
 def raise_invalid(_warehouse: Warehouse, _received: Received) -> None:
@@ -70,16 +89,18 @@ async def test_a_bad_event_holds_up_only_its_own_key(warehouse: Warehouse, kafka
 
 
 async def test_when_everything_is_bad_the_breaker_stops_and_nothing_is_parked(
-    warehouse: Warehouse, kafka_bootstrap: str, topic: str
+    warehouse: Warehouse, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trap T10: a bad deploy. The offset is unmoved, the consumer says why, and a good one goes on from there."""
     events = day(120)
     await publish(kafka_bootstrap, topic, events)
+    monkeypatch.setattr(partition, "PROBATION", PATIENCE)  # until it is known; not however many a slow machine met in a second
+    trials = count_trials(monkeypatch)
     broken = dict.fromkeys(REACTIONS, raise_invalid)
-    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], broken, rest=2.0)
+    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], broken, rest=0.2)
     async with running(consumer) as tasks:
         await until(lambda: "cannot be handled" in (consumer.trouble() or ""))
-        await asyncio.sleep(5)
+        await until(lambda: len(trials) > 1)
         assert "cannot be handled" in (consumer.trouble() or "")
         assert not tasks[0].done()
     assert open_parked(warehouse) == []
@@ -91,7 +112,7 @@ async def test_when_everything_is_bad_the_breaker_stops_and_nothing_is_parked(
 
 
 async def test_after_its_rest_the_breaker_closes_by_itself_when_things_are_good(
-    warehouse: Warehouse, kafka_bootstrap: str, topic: str
+    warehouse: Warehouse, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What broke was repaired without a restart: the next attempt goes on."""
     events, broken = day(60), threading.Event()
@@ -102,34 +123,46 @@ async def test_after_its_rest_the_breaker_closes_by_itself_when_things_are_good(
             raise Invalid("out of order")
         house.when_placed_then_open(context, received)
 
+    monkeypatch.setattr(partition, "PROBATION", PATIENCE)
+    trials = count_trials(monkeypatch, repair=broken.clear)
     await publish(kafka_bootstrap, topic, events)
-    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPlaced: sometimes}, rest=4.0)
+    consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPlaced: sometimes}, rest=0.2)
     async with running(consumer):
-        await until(lambda: "cannot be handled" in (consumer.trouble() or ""))
-        broken.clear()
+        await until(lambda: trials)
         await caught_up(consumer, kafka_bootstrap, topic)
-        assert consumer.trouble() is None
+        await until(lambda: consumer.trouble() is None)
+    assert "cannot be handled" in (trials[0] or "")
     assert_each_once(warehouse, events)
 
 
 async def test_when_the_database_refuses_every_fold_the_breaker_stops_too(
-    warehouse: Warehouse, warehouse_database: ServiceDatabase, kafka_bootstrap: str, topic: str
+    warehouse: Warehouse,
+    warehouse_database: ServiceDatabase,
+    kafka_bootstrap: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A view's table is missing: a deploy went wrong, not 120 events."""
     events = day(120)
     await publish(kafka_bootstrap, topic, events)
     with psycopg.connect(warehouse_database.owner_url, autocommit=True) as connection:
         connection.execute(f"ALTER TABLE {warehouse_database.service}.heard RENAME TO heard_no_more".encode())
-        consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {}, rest=4.0)
-        async with running(consumer):
-            await until(lambda: "cannot be handled" in (consumer.trouble() or ""))
+        monkeypatch.setattr(partition, "PROBATION", PATIENCE)
+
+        def repair() -> None:
             assert open_parked(warehouse) == []
             connection.execute(f"ALTER TABLE {warehouse_database.service}.heard_no_more RENAME TO heard".encode())
+
+        trials = count_trials(monkeypatch, repair)
+        consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {}, rest=0.2)
+        async with running(consumer):
+            await until(lambda: trials)
             await caught_up(consumer, kafka_bootstrap, topic)
     assert open_parked(warehouse) == []
     assert set(heard(warehouse)) == set(keys(events))
 
 
+@pytest.mark.usefixtures("steady")
 async def test_an_unforeseen_error_is_met_three_times_and_then_parked(
     warehouse: Warehouse, kafka_bootstrap: str, topic: str
 ) -> None:
@@ -176,7 +209,7 @@ async def test_trouble_is_waited_out_in_place_while_other_partitions_go_on(
 
 
 async def test_an_early_event_waits_and_is_released_by_what_it_awaits(
-    warehouse: Warehouse, kafka_bootstrap: str, topic: str
+    warehouse: Warehouse, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trap T36: the bank's word comes before the shop's; the same final state, and nothing is blocked meanwhile."""
     bank = f"bank-{uuid4().hex[:8]}.events"
@@ -188,13 +221,14 @@ async def test_an_early_event_waits_and_is_released_by_what_it_awaits(
         for place, (payment, (_, key, _)) in enumerate(zip(payments, orders, strict=True), 1)
     ]
     await publish(kafka_bootstrap, bank, words)
-    consumer = consumer_of(warehouse, kafka_bootstrap, [topic, bank])
+    monkeypatch.setattr(partition.Wait, "of", classmethod(lambda cls, awaits, attempts, **_: cls(awaits, attempts, inf)))
+    consumer = consumer_of(warehouse, kafka_bootstrap, [topic, bank])  # whose early events are tried when they may go on, only
     async with running(consumer):
         await caught_up(consumer, kafka_bootstrap, bank)
         assert [reason for _, _, reason in open_parked(warehouse)] == ["early"] * 30
-        assert consumer.trouble() is None
+        await until(lambda: consumer.trouble() is None)
         await publish(kafka_bootstrap, topic, orders)
-        await until(lambda: not open_parked(warehouse), 5)
+        await until(lambda: not open_parked(warehouse))
     assert parcels(warehouse) == {parcel_of(key): ["opened", "sent"] for _, key, _ in orders}
     assert warehouse.database.query("SELECT 1 FROM parked_event") == []
 
@@ -232,9 +266,10 @@ async def test_an_event_that_stays_early_is_not_tried_all_the_time(
     await publish(kafka_bootstrap, topic, [(1, order, document(fact(order, 1, OrderPlaced(item="tea"))))])
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {OrderPlaced: never_satisfied})
     async with running(consumer):
-        await until(lambda: len(tries) > 1)
-        await asyncio.sleep(4)
-    assert 3 <= len(tries) <= 8
+        await until(lambda: len(tries) > 3)
+    rests = [later - sooner for sooner, later in pairwise(tries)]
+    assert rests[1] >= 0.5
+    assert rests[2] >= 1.0
     assert open_parked(warehouse) == [(order, 1, "early")]
 
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import pytest
 import shop
 import warehouse as house
+from aiokafka import AIOKafkaConsumer
 from shop import OrderPlaced
 from warehouse import (
     REACTIONS,
@@ -70,6 +70,13 @@ def react_late(plain):
 
 opened = house.open_warehouse(ServiceDatabase(service, url, url))
 reactions = {event: react_late(plain) for event, plain in house.REACTIONS.items()}
+
+class Telling(house.Consumer):
+    async def _wait(self, stop, seconds, error):
+        print("left the group", flush=True)
+        await super()._wait(stop, seconds, error)
+
+house.Consumer = Telling
 asyncio.run(house.consumer_of(opened, bootstrap, [topic], reactions).run(asyncio.Event()))
 """
 
@@ -88,7 +95,7 @@ def later(events: list[Published]) -> list[Published]:
 
 @pytest.mark.parametrize("moment", ["before a reaction", "after a reaction", "before a commit"])
 async def test_a_consumer_that_stands_still_is_succeeded_and_does_no_harm_when_it_wakes(
-    warehouse: Warehouse, warehouse_database: ServiceDatabase, kafka_bootstrap: str, topic: str, moment: str
+    warehouse: Warehouse, warehouse_database: ServiceDatabase, kafka_bootstrap: str, topic: str, moment: str, tmp_path: Path
 ) -> None:
     """Trap T6: SIGSTOP past its session, another takes over and goes further, SIGCONT: no effect twice or out of order."""
     events = day(60)
@@ -101,20 +108,23 @@ async def test_a_consumer_that_stands_still_is_succeeded_and_does_no_harm_when_i
         topic,
         moment,
     ]
-    child = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-c", CHILD, *arguments])
+    with (tmp_path / "said").open("wb") as output:
+        child = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-c", CHILD, *arguments], stdout=output)
     try:
-        await until(lambda: stands_still(child), 40)
+        await until(lambda: stands_still(child))
         successor = consumer_of(warehouse, kafka_bootstrap, [topic])
         async with running(successor):
-            await caught_up(successor, kafka_bootstrap, topic, seconds=60)
+            await caught_up(successor, kafka_bootstrap, topic)
             more = later(events)
             await publish(kafka_bootstrap, topic, more)
             await caught_up(successor, kafka_bootstrap, topic)
+            left = (tmp_path / "said").read_bytes().count(b"left the group")
             os.kill(child.pid, signal.SIGCONT)
             await until(lambda: not stands_still(child))
-            await asyncio.sleep(4)
+            await until(lambda: (tmp_path / "said").read_bytes().count(b"left the group") > left)
             assert child.poll() is None
-            assert successor.trouble() is None
+            await caught_up(successor, kafka_bootstrap, topic)
+            await until(lambda: successor.trouble() is None)
     finally:
         child.kill()
         await asyncio.to_thread(child.wait)
@@ -126,18 +136,19 @@ async def test_a_consumer_that_stands_still_is_succeeded_and_does_no_harm_when_i
     assert_each_once(warehouse, events)
 
 
+@pytest.mark.usefixtures("steady")
 async def test_a_slow_handler_is_not_evicted(
     warehouse: Warehouse, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trap T12: a handler sleeps twice as long as Kafka lets a consumer go without polling: one assignment, no second."""
-    interval = 4.0
-    plain = kafka.new_consumer
+    """Trap T12: Kafka is polled on and on while a handler takes its time: one assignment, no second."""
+    polls: list[int] = []
+    poll = AIOKafkaConsumer.getmany
 
-    def impatient(bootstrap: str, group: str) -> Any:
-        consumer = plain(bootstrap, group)
-        consumer._max_poll_interval_ms = int(1000 * interval)
-        return consumer
+    async def counted_poll(self: Any, **options: Any) -> Any:
+        polls.append(1)
+        return await poll(self, **options)
 
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", counted_poll)
     assigned: list[int] = []
     assign = Membership.on_partitions_assigned
 
@@ -145,13 +156,13 @@ async def test_a_slow_handler_is_not_evicted(
         assigned.append(len(partitions))
         await assign(self, partitions)
 
-    monkeypatch.setattr(kafka, "new_consumer", impatient)
     monkeypatch.setattr(Membership, "on_partitions_assigned", counted)
     events, slept = day(30), threading.Event()
 
     def slow(context: Warehouse, received: Received) -> None:
         if received.stream_id == events[0][1]:
-            sleep(2 * interval)
+            before = len(polls)
+            shop.wait_until(lambda: len(polls) > before + 3)
             slept.set()
         house.when_placed_then_open(context, received)
 
@@ -159,8 +170,8 @@ async def test_a_slow_handler_is_not_evicted(
     consumer = consumer_of(warehouse, kafka_bootstrap, [topic], {**REACTIONS, OrderPlaced: slow})
     async with running(consumer):
         ends = await kafka.end_offsets(kafka_bootstrap, [topic])
-        await until(lambda: at_end(consumer, ends), 60)
-        assert consumer.trouble() is None
+        await until(lambda: at_end(consumer, ends))
+        await until(lambda: consumer.trouble() is None)
     assert slept.is_set()
     assert assigned == [12]
     assert_each_once(warehouse, events)

@@ -53,7 +53,7 @@ def test_a_value_moved_to_another_place_does_not_open(keyring: Keyring) -> None:
     for moved in (
         sealed.model_copy(update={"event": uuid4()}),
         sealed.model_copy(update={"field": "phone"}),
-        Sealed(event=sealed.event, person=person, field="note", box=sealed.box[:-4] + "AAA="),
+        Sealed(event=sealed.event, person=person, field="note", box=("B" if sealed.box[0] == "A" else "A") + sealed.box[1:]),
     ):
         with pytest.raises(SealBrokenError):
             keyring.open([moved.token])

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from shop import ORDER, Order, OrderPlaced, command, place
 
+from shared_chassis import snapshot
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.snapshot import EVERY, write_state
 from shared_chassis.store import Store
@@ -65,9 +66,14 @@ KEPT = Stream("order", Counted(), count, keeps=TypeAdapter(Counted))
 WHOLE = Stream("order", Counted(), count)
 
 
+HASTE = snapshot.PATIENCE
+PATIENT = "SELECT set_config('lock_timeout', '60s', true), set_config('statement_timeout', '60s', true)"
+
+
 @pytest.fixture
-def reopen(shop_database: ServiceDatabase) -> Iterator[Callable[[], Store]]:
-    """Open the shop's store anew, with nothing remembered: a process that has just started."""
+def reopen(shop_database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Store]]:
+    """Open the shop's store anew, with nothing remembered: a process that has just started, and waits for its snapshots."""
+    monkeypatch.setattr(snapshot, "PATIENCE", PATIENT)
     stores: list[Store] = []
 
     def opened() -> Store:
@@ -148,6 +154,7 @@ CHILD = """
 import hashlib, sys, time
 sys.path.insert(0, sys.argv[1])
 import test_snapshot as here, shop
+from shared_chassis import snapshot
 from shared_chassis.postgres import ServiceDatabase
 from shared_chassis.snapshot import write_state
 _, _, service, url, order, stream = sys.argv
@@ -290,10 +297,13 @@ def test_a_snapshot_store_that_is_away_fails_no_command(
     assert store.database.query_one("SELECT count(*) AS n FROM command") == {"n": 22}
 
 
-def test_a_snapshot_store_that_hangs_fails_no_command(shop_database: ServiceDatabase, reopen: Callable[[], Store]) -> None:
+def test_a_snapshot_store_that_hangs_fails_no_command(
+    shop_database: ServiceDatabase, reopen: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trap T18: somebody forgot a lock on the table; loads and commands do without it."""
     store = reopen()
     order = grow(store, 12)
+    monkeypatch.setattr(snapshot, "PATIENCE", HASTE)
     with psycopg.connect(shop_database.owner_url) as careless:
         careless.execute(f"SET search_path = {shop_database.service}".encode())
         careless.execute("LOCK TABLE snapshot IN ACCESS EXCLUSIVE MODE")

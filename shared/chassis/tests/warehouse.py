@@ -313,6 +313,13 @@ def partition_of(key: str) -> int:
     return int(PARTITIONER(key.encode(), list(range(12)), list(range(12))))
 
 
+def order_in(partition: int) -> str:
+    """Name a new order that goes to a partition."""
+    while partition_of(name := order_id()) != partition:
+        pass
+    return name
+
+
 def keys(events: Sequence[Published]) -> list[str]:
     """Name the orders of a day once each."""
     return list(dict.fromkeys(key for _, key, _ in events))

@@ -35,6 +35,9 @@ UNHURRIED = 0.5
 PROBATION = 1.0
 """Seconds a bad event waits before it is parked: long enough to learn whether everything is bad."""
 
+GLANCE = 0.05
+"""Seconds between two looks, meanwhile, whether everything is."""
+
 PATIENCE = 60.0
 """Seconds between two tries of an early event whose arrival nobody announced."""
 
@@ -278,10 +281,12 @@ class Partition(Generic[C]):
         self._crew.nudge(lane.key for lane in lanes)
 
     async def _probation(self, lanes: Sequence[Lane[C]]) -> None:
-        """Let bad events wait for the others' outcomes. Raises `Dropped` when nearly everything is bad."""
+        """Let bad events wait for the others' outcomes. Raises `Dropped` as soon as nearly everything turns out to be bad."""
         if any(lane.needs_a_person for lane in lanes):
-            await asyncio.sleep(PROBATION)
-            if not self._crew.breaker.may_park():
+            breaker, deadline = self._crew.breaker, monotonic() + PROBATION
+            while not breaker.tripped and (left := deadline - monotonic()) > 0:  # noqa: ASYNC110 - threads trip it, and set no event
+                await asyncio.sleep(min(left, GLANCE))
+            if not breaker.may_park():
                 raise Dropped(Dropped.__doc__)
 
     async def _release(self, key: str) -> None:
