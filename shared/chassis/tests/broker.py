@@ -22,7 +22,9 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, formatted if it never was, and wait until it answers."""
+        """Start it unless it runs, formatted if it never was, and wait until it answers."""
+        if self._process is not None and self._process.poll() is None:
+            return
         kafka.prepare(self._home, *self._ports, lambda _sentence: None)
         with (self._home.path / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(kafka.command(self._home), stdout=log, stderr=log)

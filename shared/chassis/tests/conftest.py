@@ -107,11 +107,18 @@ def warehouse_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
         connection.execute(f"DROP ROLE IF EXISTS {service}_owner".encode())
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker of this test's own, which it may kill."""
-    with own_broker(tmp_path) as ours:
+@pytest.fixture(scope="session")
+def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Start the broker that tests may kill, once: each has topics of its own."""
+    with own_broker(tmp_path_factory.mktemp("mortal")) as ours:
         yield ours
+
+
+@pytest.fixture
+def broker(_mortal: Broker) -> Broker:
+    """A broker to be killed, restarted and replaced; it runs."""
+    _mortal.start()
+    return _mortal
 
 
 @pytest.fixture(name="warehouse")

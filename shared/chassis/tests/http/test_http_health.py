@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 from fastapi import FastAPI
@@ -42,23 +41,28 @@ async def test_what_is_wrong_is_listed_by_check(make_api: MakeApi) -> None:
 async def test_a_check_that_hangs_is_a_finding(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe answers in time, also while the check still hangs."""
     monkeypatch.setattr(health, "CHECK_TIMEOUT", 0.1)
-    hanging = threading.Event()
-    async with calling(make_api(checks={"slow": lambda: str(hanging.wait(5))})) as client:
-        began = time.monotonic()
+    hanging, ended = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        hanging.wait(120)
+        ended.set()
+
+    async with calling(make_api(checks={"slow": slow})) as client:
         ready = await client.get("/readyz")
+    assert not ended.is_set()
     hanging.set()
     assert ready.json()["problems"] == {"slow": "No answer within 0.1 seconds."}
-    assert time.monotonic() - began < 2
 
 
 async def test_probes_that_come_often_ask_once_a_second(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody may probe; nobody may make us open connections at will."""
+    monkeypatch.setattr(health, "REMEMBERED", 3600.0)
     asked = []
     api = make_api(checks={"counted": lambda: asked.append(1)})
     async with calling(api) as client:
         await asyncio.gather(*(client.get("/readyz") for _ in range(20)))
         assert len(asked) == 1
-        monkeypatch.setattr(health, "REMEMBERED", 0.0)
+        monkeypatch.setattr(health, "REMEMBERED", -1.0)
         await client.get("/readyz")
     assert len(asked) == 2
 

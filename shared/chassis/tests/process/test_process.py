@@ -16,6 +16,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from local_stack import ports
+
+PATIENCE = 120.0
+"""Seconds a test waits for what must come to pass: only a fault takes as long, however slow the machine."""
+
 PROGRAM = Path(__file__).parent / "program.py"
 ENVIRONMENT = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -31,8 +36,7 @@ class Program:
         """Find it a free port and a diary."""
         self.diary_file = folder / "diary"
         self.log_file = folder / "log"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.choose({"http": 21_000})["http"]  # below those that outgoing connections take
         self.address = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +54,8 @@ class Program:
 
     def log(self, event: str | None = None) -> list[dict[str, object]]:
         """Read what was logged."""
-        lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        written = self.log_file.read_text().rpartition("\n")[0]  # the last line may be half written
+        lines = [json.loads(line) for line in written.splitlines()]
         return [line for line in lines if event is None or line["event"] == event]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
@@ -58,7 +63,7 @@ class Program:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def ended(self, within: float = 10.0) -> int:
+    def ended(self, within: float = PATIENCE) -> int:
         """Wait for its end; its exit status."""
         assert self.process is not None
         return self.process.wait(within)
@@ -68,7 +73,7 @@ class Program:
         until(lambda: status(self.address + "/readyz") == 200)
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -79,7 +84,7 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 def status(address: str) -> int | None:
     """Ask an address; None when nobody listens."""
     try:
-        return httpx.get(address, timeout=5).status_code
+        return httpx.get(address, timeout=PATIENCE).status_code
     except httpx.HTTPError:
         return None
 
@@ -106,21 +111,31 @@ def test_a_process_drains_in_order_and_ends_well(program: Program, number: int) 
 
 
 def test_calls_in_hand_are_finished_before_anything_else_stops(program: Program) -> None:
-    """`/readyz` says 503 for the notice, then no new call is accepted; the old one gets its answer."""
-    program.start(DRAIN_NOTICE_SECONDS="0.5")
+    """No new call is accepted; the old one gets its answer, however long that takes."""
+    program.start(DRAIN_SECONDS="300")
     program.ready()
     answers: list[int | None] = []
     calling = threading.Thread(target=lambda: answers.append(status(program.address + "/slow")))
     calling.start()
     until(lambda: "call began" in program.diary())
     program.stop()
-    until(lambda: status(program.address + "/readyz") == 503)
     until(lambda: status(program.address + "/healthz") is None)
-    assert "call done" not in program.diary()
+    assert program.diary()[2:] == ["call began"]
+    (program.diary_file.with_name("answer")).touch()
     assert program.ended() == 0
     calling.join()
     assert answers == [200]
     assert program.diary()[2:] == ["call began", "call done", "worker drained", "relay drained", "closed"]
+
+
+def test_a_process_that_stops_says_so_for_the_notice_and_goes_on_answering(program: Program) -> None:
+    """A load balancer has the time to turn elsewhere."""
+    program.start(DRAIN_NOTICE_SECONDS="300", DRAIN_SECONDS="600")
+    program.ready()
+    program.stop()
+    until(lambda: status(program.address + "/readyz") == 503)
+    assert status(program.address + "/healthz") == 200
+    assert "worker drained" not in program.diary()
 
 
 def test_a_component_that_fails_is_told_and_started_again(program: Program) -> None:
@@ -128,7 +143,7 @@ def test_a_component_that_fails_is_told_and_started_again(program: Program) -> N
     program.start(SCENARIO="fails twice")
     program.ready()
     until(lambda: "worker run 3" in program.diary())
-    metrics = httpx.get(program.address + "/metrics").text
+    metrics = httpx.get(program.address + "/metrics", timeout=PATIENCE).text
     program.stop()
     assert program.ended() == 0
     failed = program.log("component.failed")
@@ -163,7 +178,7 @@ def test_a_failure_while_stopping_does_not_keep_the_process_up(program: Program)
     program.start("worker", SCENARIO="fails while stopping")
     until(lambda: "worker run 1" in program.diary())
     program.stop()
-    assert program.ended(3) == 0
+    assert program.ended() == 0
     assert program.log("component.failed")
     assert program.diary()[-1] == "closed"
 
@@ -172,10 +187,8 @@ def test_a_component_that_does_not_drain_is_left_behind(program: Program) -> Non
     """The bound holds: what it had in hand was not acknowledged."""
     program.start(SCENARIO="hangs", DRAIN_SECONDS="1")
     program.ready()
-    began = time.monotonic()
     program.stop()
-    assert program.ended(5) == 1
-    assert time.monotonic() - began < 4
+    assert program.ended() == 1
     assert [line["component"] for line in program.log("component.not_drained")] == ["worker"]
 
 
@@ -186,7 +199,7 @@ def test_a_second_signal_ends_the_process_at_once(program: Program) -> None:
     program.stop(signal.SIGINT)
     until(lambda: program.log("process.draining"))
     program.stop(signal.SIGINT)
-    assert program.ended(2) == 128 + signal.SIGINT
+    assert program.ended() == 128 + signal.SIGINT
 
 
 def test_a_port_that_is_taken_is_told_and_tried_again(program: Program) -> None:
@@ -195,7 +208,7 @@ def test_a_port_that_is_taken_is_told_and_tried_again(program: Program) -> None:
         program.start()
         until(lambda: any(line["component"] == "api" for line in program.log("component.failed")))
         assert "Address already in use" in str(program.log("component.failed")[0]["error"])
-        assert "worker run 1" in program.diary()
+        until(lambda: "worker run 1" in program.diary())
     program.ready()
     program.stop()
     assert program.ended() == 0
@@ -203,12 +216,12 @@ def test_a_port_that_is_taken_is_told_and_tried_again(program: Program) -> None:
 
 def test_a_kept_connection_serves_many_calls(program: Program) -> None:
     """Robots keep theirs open; one that idles does not keep the process up."""
-    program.start()
+    program.start(DRAIN_SECONDS="600")
     program.ready()
-    with httpx.Client(base_url=program.address) as client:
+    with httpx.Client(base_url=program.address, timeout=PATIENCE) as client:
         assert {client.get("/healthz").status_code for _ in range(50)} == {200}
         program.stop()
-        assert program.ended(5) == 0
+        assert program.ended() == 0
         with contextlib.suppress(httpx.HTTPError):
             client.get("/healthz")
 
