@@ -51,12 +51,22 @@ async def test_an_event_is_published_at_once_when_notified(
 ) -> None:
     """NOTIFY wakes the relay: it waits for no look, of which there is none here within the hour."""
     monkeypatch.setattr("shared_chassis.relay.POLL", 3600.0)
-    relay, stop = relay_of(shop_database, kafka_bootstrap), asyncio.Event()
+    monkeypatch.setattr("shared_chassis.relay.SESSION", "1h")
+    relay, stop, waits = relay_of(shop_database, kafka_bootstrap), asyncio.Event(), []
+    listen = relay._listen
+
+    async def listen_and_count(connection: Any) -> None:
+        waits.append(1)
+        await listen(connection)
+
+    monkeypatch.setattr(relay, "_listen", listen_and_count)
     publishing = asyncio.create_task(relay.run(stop))
     for number in range(1, 6):
+        await until(lambda: len(waits) >= number)  # noqa: B023 - waited for within the round
         await asyncio.to_thread(write, store)
         await published(store)
         assert last_position(store) == number
+    await until(lambda: len(waits) > 5)
     stop.set()
     await asyncio.to_thread(write, store)  # it looks up, and sees that it is told to stop
     async with asyncio.timeout(PATIENCE):
