@@ -75,7 +75,7 @@ def load(store: Store, writers: int = 4) -> Iterator[list[int]]:
     stop, count = threading.Event(), [0]
 
     def keep_writing() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.02):
             with suppress(Exception):
                 write(store, 3)
                 count[0] += 3
