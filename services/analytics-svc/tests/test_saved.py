@@ -27,7 +27,7 @@ MAPPER = EventMapper(CATALOGUE, "/tests/analytics-svc")
 
 
 @pytest.fixture(scope="module")
-def service(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+def service(postgres_admin_url: str, patience: None) -> Iterator[ServiceDatabase]:
     """Give a database with analytics-svc's tables, for this file of tests."""
     name = f"analytics_{uuid4().hex[:8]}"
     yield migrate(postgres_admin_url, name, "analytics_svc", "only-for-tests")

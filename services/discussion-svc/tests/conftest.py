@@ -23,7 +23,7 @@ SECRET = "only-for-tests"
 
 
 @pytest.fixture(scope="module")
-def discussion_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+def discussion_database(postgres_admin_url: str, patience: None) -> Iterator[ServiceDatabase]:
     """A database with discussion-svc's tables, for one file of tests."""
     service = f"discussion_{uuid4().hex[:8]}"
     database = migrate(postgres_admin_url, service, "discussion_svc", SECRET, keyring_rights=("create_key", "open_keys"))

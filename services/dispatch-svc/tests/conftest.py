@@ -20,13 +20,13 @@ from control_room import Clock, ControlRoom, TokensOfTests, adopted, pack
 
 
 @pytest.fixture
-def empty_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+def empty_database(postgres_admin_url: str, patience: None) -> Iterator[ServiceDatabase]:
     """Give a database with dispatch-svc's tables and nothing in them, for one test."""
     yield from _database(postgres_admin_url)
 
 
 @pytest.fixture(scope="module")
-def dispatch_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+def dispatch_database(postgres_admin_url: str, patience: None) -> Iterator[ServiceDatabase]:
     """Give a database with dispatch-svc's tables, for one file of tests."""
     yield from _database(postgres_admin_url)
 

@@ -18,7 +18,7 @@ from notification_svc.application.context import Context
 
 
 @pytest.fixture
-def service_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+def service_database(postgres_admin_url: str, patience: None) -> Iterator[ServiceDatabase]:
     """A migrated database, dropped afterwards."""
     with city.fresh_database(postgres_admin_url) as database:
         yield database

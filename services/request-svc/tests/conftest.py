@@ -22,7 +22,7 @@ from citizens import SECRET, TokensOfTests, open_context
 
 
 @pytest.fixture(scope="module")
-def request_database(postgres_admin_url: str) -> Iterator[ServiceDatabase]:
+def request_database(postgres_admin_url: str, patience: None) -> Iterator[ServiceDatabase]:
     """A database with request-svc's tables, for one file of tests."""
     service = f"request_{uuid4().hex[:8]}"
     database = migrate(postgres_admin_url, service, "request_svc", SECRET, keyring_rights=get_args(KeyringRight))

@@ -104,6 +104,16 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
     return bootstrap
 
 
+@pytest.fixture(scope="session")
+def patience() -> Iterator[None]:
+    """Let this process wait for connections and locks as long as a stalled machine takes, where no test asks when it gives up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared_chassis.postgres.CONNECTION_SECONDS", 60)
+        for timeout in ("LOCK_TIMEOUT", "IDLE_IN_TRANSACTION_TIMEOUT", "TRANSACTION_TIMEOUT"):
+            patch.setattr(f"shared_chassis.postgres.{timeout}", "60s")
+        yield
+
+
 @pytest.fixture
 def database(postgres_admin_url: str) -> "ServiceDatabase":
     """Give a fresh database with the chassis' tables and the keyring, for a service whose name nobody else has."""

@@ -18,6 +18,9 @@ from psycopg.sql import Literal as SqlLiteral
 
 CHASSIS = "shared_chassis"
 KEYRING = "keyring"
+CONNECTION_SECONDS = 1
+"""How long a thread waits for a connection of its pool."""
+
 LOCK_TIMEOUT = "2s"
 IDLE_IN_TRANSACTION_TIMEOUT = "5s"
 TRANSACTION_TIMEOUT = "20s"
@@ -64,7 +67,7 @@ class Datastore(PostgresDatastore):
             parts.get("port", "5432"),
             parts["user"],
             parts.get("password", ""),
-            connect_timeout=1,
+            connect_timeout=CONNECTION_SECONDS,
             pool_size=1,
             max_overflow=pool_size - 1,
             schema=schema,
