@@ -34,9 +34,9 @@ async def test_a_stage_that_outlasts_its_term_is_breached_once_however_late_the_
     assert breaches(room, request) == [("accept", term)]
     seen = await room.see(request)
     clocks = seen["clocks"]
-    assert clocks[0]["remaining_minutes"] == pytest.approx(-270, abs=1)
+    assert -300 < clocks[0]["remaining_minutes"] <= -270
     recorded = room.context.store.events(case_stream(request))[-1]
-    assert recorded.envelope.recorded_time - term > 269 * MINUTE
+    assert recorded.envelope.recorded_time - term >= 270 * MINUTE
 
 
 async def test_a_stage_that_ended_in_time_is_never_breached(room: ControlRoom) -> None:
@@ -92,9 +92,9 @@ async def test_every_stage_has_a_clock_and_reassignment_a_new_one(room: ControlR
     room.fire_due()
     await room.post(request, "assignment", DISPATCHER, {"organisation": LIFTS})
     await room.do(request, "acceptance", "start")
-    room.clock.put_forward(59 * MINUTE)
+    room.clock.put_forward(40 * MINUTE)
     assert room.fire_due() == 0
-    room.clock.put_forward(2 * MINUTE)
+    room.clock.put_forward(20 * MINUTE)
     room.fire_due()
     assert [stage for stage, _ in breaches(room, request)] == ["accept", "accept", "finish"]
     holders = [fact.holder.organisation for fact in room.facts(request) if isinstance(fact, DeadlineBreached)]

@@ -155,17 +155,20 @@ async def test_requests_are_linked_as_they_come_and_afterwards_and_done_at_its_e
     assert links(room, late) == []
 
 
-async def test_a_replica_that_did_not_know_the_incident_yet_loses_no_request(room: ControlRoom) -> None:
+async def test_a_replica_that_did_not_know_the_incident_yet_loses_no_request(
+    room: ControlRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it routed in that second is linked by the last look, and what is linked after the end is reported done by it."""
+    monkeypatch.setattr("dispatch_svc.application.incident.LATECOMERS", 10 * MINUTE)
     incident = await declared(room)
     room.fire_due()
-    stale = UUID(int=room.now().microsecond + 10**9)
+    stale = uuid4()
     known = room.context.rulebooks.latest()
     room.context.rulebooks._rulebook = type(known)(**{**vars_of(known), "incidents": ()})
     room.hear(stale, submitted("lift"))
     room.hear(stale, registered("lift"))
     assert links(room, stale) == []
-    room.clock.put_forward(timedelta(seconds=4))
+    room.clock.put_forward(11 * MINUTE)
     room.fire_due()
     assert links(room, stale) == [(incident, "scope")]
     await post(room, f"/{incident}/resolution", {"note": "Over"})

