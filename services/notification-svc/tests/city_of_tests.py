@@ -124,7 +124,7 @@ def open_context(service: ServiceDatabase, outbox: Path, pool_size: int = 8) -> 
         cities=CITIES,
         texts=Texts(),
         outbox=Outbox(outbox),
-        programs=Programs(private_too=True, seconds=1, rest=0),
+        programs=Programs(private_too=True, seconds=60, rest=0),
         lease=timedelta(minutes=15),
         mail_domain="kazan.invalid",
         secret=CITY_SECRET,

@@ -101,8 +101,8 @@ async def send_everything(context: Context, attempts: int = 3) -> None:
 
 
 def wait_until_reported(context: Context) -> None:
-    """Wait until every call has come to its end, twenty seconds at most."""
-    deadline = time.monotonic() + 20
+    """Wait until every call has come to its end, a minute at most."""
+    deadline = time.monotonic() + 60
     while context.database.query("SELECT 1 FROM delivery WHERE channel = 'webhook' AND reported_at IS NULL LIMIT 1"):
         assert time.monotonic() < deadline, "a call does not come to its end"
         time.sleep(0.02)

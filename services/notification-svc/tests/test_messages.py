@@ -31,7 +31,8 @@ EMAIL = "rosa@example.org"
 
 def due(context: Context) -> list[AddressedNotice]:
     """List what is to be sent."""
-    return [AddressedNotice.model_validate(row["payload"]) for row in context.database.query("SELECT payload FROM delivery")]
+    rows = context.database.query("SELECT payload FROM delivery ORDER BY delivery_id")
+    return [AddressedNotice.model_validate(row["payload"]) for row in rows]
 
 
 def tell(context: Context, notice: AddressedNotice) -> None:
@@ -214,8 +215,8 @@ async def send_everything(context: Context) -> None:
 
 
 def wait_until_reported(context: Context) -> None:
-    """Wait until every delivery has come to its end, twenty seconds at most."""
-    deadline = time.monotonic() + 20
+    """Wait until every delivery has come to its end, a minute at most."""
+    deadline = time.monotonic() + 60
     while context.database.query("SELECT 1 FROM delivery WHERE reported_at IS NULL LIMIT 1"):
         assert time.monotonic() < deadline, "a delivery does not come to its end"
         time.sleep(0.02)

@@ -8,7 +8,7 @@ resolved, so that what was looked at is what is connected to; a redirect is an a
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -76,13 +76,20 @@ class Programs:
     """Calls programs, each call on its own; safe to use from many threads.
 
     `private_too` allows private networks and plain HTTP, `seconds` bounds a call; a program that did not answer in time takes
-    no call for `rest` seconds.
+    no call for `rest` seconds of `clock`.
     """
 
-    def __init__(self, *, private_too: bool = False, seconds: float = SECONDS, rest: float = REST) -> None:
+    def __init__(
+        self,
+        *,
+        private_too: bool = False,
+        seconds: float = SECONDS,
+        rest: float = REST,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.private_too = private_too
         self._seconds = seconds
-        self._silent: TTLCache[str, bool] = TTLCache(maxsize=SILENT, ttl=rest)
+        self._silent: TTLCache[str, bool] = TTLCache(SILENT, rest, clock)
         self._lock = Lock()
 
     def call(self, url: str, posted: Posted, secrets: Sequence[bytes]) -> None:
