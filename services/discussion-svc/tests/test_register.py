@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import psycopg
 import pytest
 from town_hall import MINUTE, ORGANISER, Hall, person
 
@@ -181,12 +182,24 @@ async def test_a_view_applied_twice_is_as_applied_once(hall: Hall, context: Cont
     assert contents(context) == before
 
 
-async def test_the_journey_of_a_discussion_is_found_by_its_index(hall: Hall, context: Context) -> None:
+LONG_LOG = """
+    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+    SELECT 'long-' || n, 1, 't', convert_to('{"correlationid": "' || gen_random_uuid() || '"}', 'UTF8')
+    FROM generate_series(1, 5000) AS n
+"""
+
+
+async def test_the_journey_of_a_discussion_is_found_by_its_index(
+    hall: Hall, context: Context, discussion_database: ServiceDatabase
+) -> None:
     """However long the log is, a protocol reads only what belongs to it."""
     discussion = await hall.open()
-    with context.database.connection() as connection, connection.transaction():
-        connection.execute("SET LOCAL enable_seqscan = off")
+    with psycopg.connect(discussion_database.owner_url) as connection:
+        connection.execute(b"SET search_path = " + discussion_database.service.encode())
+        connection.execute(LONG_LOG)
+        connection.execute("ANALYZE stored_events")
         plan = connection.execute(cast("Any", f"EXPLAIN {views.JOURNEY}"), {"correlation": discussion}).fetchall()
+        connection.rollback()
     assert "stored_events_correlation_idx" in str(plan)
     log = views.journey(context.database, UUID(discussion))
     assert [context.store.mapper.from_document(row.state).stream_id for row in log] == [discussion_stream(UUID(discussion))] * 4
