@@ -179,7 +179,7 @@ lives = st.builds(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(life=lives, again=st.integers(0, 10))
 def test_the_register_applied_twice_is_applied_once(undone: Connection[DictRow], life: Sequence[Event], again: int) -> None:
     """Each fact twice, from any place on once more, and any fact once more at the very end."""
