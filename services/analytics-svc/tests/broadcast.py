@@ -12,7 +12,7 @@ from newsroom import as_messages
 from shared_chassis import kafka
 from shared_events.envelope import Received
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds after which what was waited for is taken for lost."""
 
 
@@ -29,6 +29,17 @@ async def broadcast(bootstrap: str, events: Iterable[Received], topic: str | Non
         await producer.flush()
     finally:
         await producer.stop()
+
+
+async def read_to_the_end(bootstrap: str, group: str, topics: Sequence[str]) -> bool:
+    """Say whether a group has committed everything there is on some topics: whatever it did about that is done."""
+    ends = await kafka.end_offsets(bootstrap, topics)
+    async with kafka.administration(bootstrap) as client:
+        committed = await client.list_consumer_group_offsets(group)
+    stands = {(place.topic, place.partition): told.offset for place, told in committed.items()}
+    return all(
+        stands.get((topic, partition), 0) >= end for topic, partitions in ends.items() for partition, end in partitions.items()
+    )
 
 
 async def until(happened: Callable[[], bool], patience: float = PATIENCE) -> None:
@@ -48,9 +59,14 @@ def launch(command: Sequence[str], environment: Mapping[str, str] | None = None,
         return Popen(command, env=environment, stdout=lines, stderr=lines)
 
 
+def said_in(log: Path) -> str:
+    """Read what a program said."""
+    return log.read_text() if log.exists() else ""
+
+
 def end_of(log: Path) -> str:
     """Read the end of what a program said."""
-    return log.read_text()[-3000:] if log.exists() else ""
+    return said_in(log)[-3000:]
 
 
 def names(directory: Path) -> list[str]:

@@ -1,12 +1,13 @@
 """Hearing on a real Kafka, with positions, parked events and facts in one file."""
 
+import asyncio
 import sys
 from pathlib import Path
 from uuid import uuid4
 
 import fold_until_killed
 import pytest
-from broadcast import broadcast, launch, running, until
+from broadcast import broadcast, launch, read_to_the_end, running, until
 from newsroom import Newsroom, everything, heard, named, numbered
 
 from analytics_svc.facts.file import IN_MEMORY, FactFile
@@ -51,22 +52,24 @@ async def test_a_killed_process_has_folded_each_event_once_or_not_at_all(
 ) -> None:
     """Kill -9 in mid-flight; another process goes on from the file: nothing lost, nothing twice."""
     events = numbered(journeys(300), 0)
-    half = len(events) // 2
+    third = len(events) // 3
     path = tmp_path / "facts.duckdb"
     await kafka.ensure_topic(kafka_bootstrap, topic)
     command = [sys.executable, str(PROGRAM), kafka_bootstrap, topic, str(path)]
     killed = launch(command)
     try:
-        await until(path.exists)
-        await broadcast(kafka_bootstrap, events[:half], topic)
-        await until(lambda: path.with_suffix(".duckdb.wal").exists() and path.with_suffix(".duckdb.wal").stat().st_size > 200_000)
+        await broadcast(kafka_bootstrap, events[:third], topic)
+        await until(lambda: asyncio.run(read_to_the_end(kafka_bootstrap, f"{fold_until_killed.NAME}-{topic}", [topic])))
+        written = _written(path)
+        await broadcast(kafka_bootstrap, events[third : 2 * third], topic)
+        await until(lambda: _written(path) != written)
     finally:
         killed.kill()
         killed.wait()
-    await broadcast(kafka_bootstrap, events[half:], topic)
+    await broadcast(kafka_bootstrap, events[2 * third :], topic)
     file = FactFile(path)
     before = count(file)
-    assert 0 < before < len(events)
+    assert third <= before < len(events)
     async with running(fold_until_killed.consumer(kafka_bootstrap, topic, file).run):
         await until(lambda: count(file) == len(events))
     assert everything(file) == expected(events)
@@ -112,6 +115,12 @@ async def test_what_comes_again_is_not_folded_again(kafka_bootstrap: str, facts:
         end = sum(offset for offset in (await kafka.end_offsets(kafka_bootstrap, [topic]))[topic].values())
         await until(lambda: _read(facts) == end)
     assert everything(facts) == expected(events)
+
+
+def _written(path: Path) -> int:
+    """Count the bytes of the log in which the file's newest transactions stand."""
+    log = path.with_suffix(".duckdb.wal")
+    return log.stat().st_size if log.exists() else 0
 
 
 def _read(file: FactFile) -> int:

@@ -51,7 +51,7 @@ def test_the_service_ends_with_that_sentence_and_status_1(path: Path, other_proc
         "CITIES": str(CITIES),
     }
     command = [sys.executable, "-c", "from analytics_svc.main import main; main()", "serve"]
-    ended = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=180)
     assert ended.returncode == 1
     assert "is open in another process" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -1,6 +1,7 @@
 """Positions, parked events and facts in one transaction, in one file: the consumer's whole memory."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import psycopg
@@ -88,14 +89,14 @@ def test_another_cluster_is_read_from_its_start_behind_the_last_position(positio
 def test_commits_rest_so_that_they_take_a_tenth_of_the_time(positions: DuckPositions, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one goes at once; the next waits, and the partitions gather meanwhile."""
     rests: list[float] = []
-    monkeypatch.setattr("analytics_svc.facts.position.time.sleep", rests.append)
+    moments = iter((10.0, 10.0, 10.08, 10.1, 10.1, 10.1))
+    monkeypatch.setattr("analytics_svc.facts.position.time", SimpleNamespace(sleep=rests.append, monotonic=lambda: next(moments)))
     stands = positions.load(HERE)
     for offset in (1, 2):
         reached = Position(offset, offset, 1)
         positions.commit([Step(HERE, stands, reached)])
         stands = reached
-    assert rests[0] == 0.0
-    assert 0.0 < rests[1] <= 0.5
+    assert rests == [0.0, pytest.approx(9 * 0.08 - 0.02)]
 
 
 @pytest.mark.parametrize(

@@ -121,10 +121,11 @@ class TestHolders:
         then = holders(facts, ["kind"], Window(as_of=NOON + 2 * MINUTE))
         assert {row["kind"]: row["minutes"] for row in then.rows} == {"call_centre": 1.0, "organisation": 1.0}
         assert then.total["minutes"] == 2.0
-        room.hold(B, "dispatcher", datetime.now(tz=UTC) - timedelta(hours=1))
+        since = datetime.now(tz=UTC) - timedelta(hours=1)
+        room.hold(B, "dispatcher", since)
         heard(facts, room.said)
         (still,) = (row for row in holders(facts, ["kind"], Window()).rows if row["kind"] == "dispatcher")
-        assert 60.0 <= _number(still, "minutes") < 61.0
+        assert 60.0 <= _number(still, "minutes") <= (datetime.now(tz=UTC) - since) / MINUTE
 
     def test_they_are_told_apart_by_what_the_request_is_about(self, facts: FactFile, room: Newsroom) -> None:
         """City, district and type are the request's."""
@@ -181,7 +182,7 @@ class TestTotals:
         room.contribute(B, C, at=hour_ago)
         room.open_item(room.fail_routing(room.register(A)), after=2 * MINUTE)
         heard(facts, room.said)
-        latency = totals(facts).latency
+        latency, longest = totals(facts).latency, (datetime.now(tz=UTC) - hour_ago).total_seconds()
         assert {what: row["count"] for what, row in latency.items()} == {
             "requests": 10,
             "submissions": 1,
@@ -189,8 +190,8 @@ class TestTotals:
             "all": 12,
         }
         assert latency["work_items"]["p50_s"] == 120.0
-        assert 3600 <= _number(latency["requests"], "p50_s") < 3700
-        assert _number(latency["all"], "p99_s") <= _number(latency["all"], "max_s") < 3700
+        assert 3600 <= _number(latency["requests"], "p50_s") <= longest
+        assert _number(latency["all"], "p99_s") <= _number(latency["all"], "max_s")
 
     def test_nothing_heard_is_an_answer_too(self, facts: FactFile) -> None:
         """Zeros and no latency."""
@@ -329,7 +330,7 @@ class TestTallies:
 
     def test_a_minute_is_compared_once_it_is_over(self, facts: FactFile) -> None:
         """The tallies come a few seconds after the facts; what is not settled is shown and not judged."""
-        self.tallied(facts, datetime.now(tz=UTC).replace(second=0, microsecond=0), 10)
+        self.tallied(facts, datetime.now(tz=UTC).replace(second=0, microsecond=0) + 5 * MINUTE, 10)
         found = compare(facts)
         assert (found.facts, found.difference, found.alarm, len(found.windows)) == (0, 0, False, 1)
 

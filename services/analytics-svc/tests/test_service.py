@@ -7,12 +7,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
-from broadcast import broadcast, end_of, launch, names, until
+from broadcast import PATIENCE, broadcast, end_of, launch, names, said_in, until
 from newsroom import Newsroom, later, named, numbered
 
 from analytics_svc.application import Context, save_report
@@ -37,7 +38,7 @@ CITIES = Path(__file__).parents[3] / "cities"
 
 
 @pytest.fixture
-def variables(postgres_admin_url: str, kafka_bootstrap: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+def variables(postgres_admin_url: str, patience: None, kafka_bootstrap: str, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Give the environment of the service, on a database that is removed afterwards."""
     _drop(postgres_admin_url)
     url = role_url(postgres_admin_url, "analytics", role_password(SECRET, "analytics"), "analytics")
@@ -52,7 +53,7 @@ def variables(postgres_admin_url: str, kafka_bootstrap: str, tmp_path: Path) -> 
         "OIDC_ISSUER": "http://127.0.0.1:9",
         "CITY_SECRET": "bm90LWEtc2VjcmV0LW5vdC1hLXNlY3JldC1ub3QtYS1zZWNyZXQ=",
         "CITIES": str(CITIES),
-        "HTTP_PORT": str(ports.choose({"analytics-svc": 28105})["analytics-svc"]),
+        "HTTP_PORT": str(ports.choose({"analytics-svc": 28105}, claimant=str(tmp_path))["analytics-svc"]),
     }
     _drop(postgres_admin_url)
 
@@ -68,7 +69,7 @@ async def serving(variables: Mapping[str, str], log: Path) -> AsyncIterator[tupl
             yield client, process
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
 
 async def test_the_service_hears_everybody_and_itself_and_goes_on_where_it_stood(
@@ -78,13 +79,13 @@ async def test_the_service_hears_everybody_and_itself_and_goes_on_where_it_stood
     for topic in EVERY_TOPIC[:4]:
         await kafka.ensure_topic(kafka_bootstrap, topic)
     for _ in range(2):
-        assert launch([SCRIPT, "migrate"], variables, tmp_path / "log").wait(timeout=30) == 0, end_of(tmp_path / "log")
+        assert launch([SCRIPT, "migrate"], variables, tmp_path / "log").wait(timeout=PATIENCE) == 0, end_of(tmp_path / "log")
     room, city, after = Newsroom(), uuid4().hex, later()
     room.journey(named(f"{city} first"))
     first = len(room.said)
     log = tmp_path / "log"
     async with serving(variables, log) as (client, process):
-        before = await _events(client)
+        before = await _events(client, kafka_bootstrap, variables["ANALYTICS_CONSUMER"])
         await broadcast(kafka_bootstrap, numbered(room.said, after))
         _keep_a_report(variables["ANALYTICS_DATABASE_URL"])
         await _until_events(client, before + first + 1)
@@ -92,7 +93,7 @@ async def test_the_service_hears_everybody_and_itself_and_goes_on_where_it_stood
         assert set(stands[variables["ANALYTICS_CONSUMER"]]) == set(EVERY_TOPIC)
         assert (await client.get("/reports/requests")).status_code == 401
         process.terminate()
-        assert process.wait(timeout=30) == 0, end_of(log)
+        assert process.wait(timeout=PATIENCE) == 0, end_of(log)
     room.journey(named(f"{city} second"))
     await broadcast(kafka_bootstrap, numbered(room.said, after))
     async with serving(variables, log) as (client, _process):
@@ -112,9 +113,9 @@ async def test_the_stream_processor_is_a_process_of_its_own_that_stops_in_order(
     log = tmp_path / "log"
     process = launch([SCRIPT, "streams"], variables, log)
     try:
-        await until(lambda: "streams.started" in end_of(log))
+        await until(lambda: "streams.started" in said_in(log))
         process.terminate()
-        assert await asyncio.to_thread(process.wait, 30) == 0, end_of(log)
+        assert await asyncio.to_thread(process.wait, PATIENCE) == 0, end_of(log)
     finally:
         process.kill()
         process.wait()
@@ -139,22 +140,22 @@ def _ready(variables: Mapping[str, str]) -> bool:
         return False
 
 
-async def _events(client: httpx.AsyncClient) -> int:
+async def _events(client: httpx.AsyncClient, bootstrap: str, consumer: str) -> int:
     """Count the events folded, once all that was there before is."""
-    count = -1
-    for _ in range(30):
-        answer = (await client.get("/reports/totals")).json()
-        assert "events" in answer, answer
-        before, count = count, int(answer["events"])
-        if before == count:
-            break
-        await asyncio.sleep(2)
-    return count
+    wanted = {(topic, str(partition)): end for topic, ends in (await kafka.end_offsets(bootstrap, EVERY_TOPIC)).items()
+              for partition, end in ends.items() if end}  # fmt: skip
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            stands = (await client.get("/positions")).json().get(consumer, {})
+            read = {(topic, partition): at["next_offset"] for topic, each in stands.items() for partition, at in each.items()}
+            if all(read.get(place, 0) >= end for place, end in wanted.items()):
+                return int((await client.get("/reports/totals")).json()["events"])
+            await asyncio.sleep(0.2)
 
 
 async def _until_events(client: httpx.AsyncClient, count: int) -> None:
-    found = -1
-    for _ in range(300):
+    found, deadline = -1, monotonic() + PATIENCE
+    while monotonic() < deadline:
         found = (await client.get("/reports/totals")).json()["events"]
         if found == count:
             return
