@@ -1,7 +1,8 @@
 """Robots insist as honest clients do: what was not answered is asked again under the same key, and is never a refusal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,13 +43,13 @@ class Moody:
 
 
 @asynccontextmanager
-async def city(handler: Handler, port: int = 0) -> AsyncIterator[Robots]:
-    """Run a city of one service, and robots that know it."""
+async def city(handler: Handler, door: socket.socket | None = None) -> AsyncIterator[Robots]:
+    """Run a city of one service, at a door that is there already or at one of its own, and robots that know it."""
     server = web.Application()
     server.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(server)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, "127.0.0.1", 0) if door is None else web.SockSite(runner, door)
     await site.start()
     try:
         async with Robots(Path(), State(urls={"request-svc": f"http://127.0.0.1:{runner.addresses[0][1]}"})) as robots:
@@ -95,28 +96,26 @@ async def test_a_service_that_is_silent_for_too_long_ends_the_play_and_is_no_ref
             await robots.post("request-svc", "/requests", {}, None, "key-1")
 
 
-async def test_a_service_that_is_down_is_asked_until_it_is_back(unused_port: int) -> None:
+async def test_a_service_that_is_down_is_asked_until_it_is_back(closed_door: socket.socket) -> None:
     """As while its process is started again."""
-    state = State(urls={"request-svc": f"http://127.0.0.1:{unused_port}"})
+    state = State(urls={"request-svc": f"http://127.0.0.1:{closed_door.getsockname()[1]}"})
     service = Moody()
     async with Robots(Path(), state) as robots:
         asking = asyncio.create_task(robots.post("request-svc", "/requests", {}, None, "key-1"))
-        await asyncio.sleep(0.3)
-        assert not asking.done()
-        async with city(service.answer, unused_port):
+        while robots.retries < 2:
+            assert not asking.done()
+            await asyncio.sleep(0.01)
+        async with city(service.answer, closed_door):
             assert (await asking).good
     assert service.keys == ["key-1"]
-    assert robots.retries > 0
 
 
 @pytest.fixture
-async def unused_port() -> int:
-    """Find a port at which nobody answers."""
-    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
+def closed_door() -> Iterator[socket.socket]:
+    """Hold a port at which nobody answers yet, and which nobody else is given meanwhile."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        yield door
 
 
 async def test_an_answer_that_is_no_object_is_an_answer() -> None:
