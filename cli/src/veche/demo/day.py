@@ -1,5 +1,6 @@
 """One day of a city: both plays, and a report in which every count stands beside another one of the same thing."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from local_stack.status import status
 from veche.demo import report as checks
 from veche.demo.counted import FIGURES
 from veche.demo.figures import Check, Discussions, Events, Report, Requests, Submissions
-from veche.demo.logs import Books, PositionsReader, read_books, settle
+from veche.demo.logs import Books, PositionsReader, read_books, settle, stored_until
 from veche.failure import CommandError
 from veche.play.command import city_of, play_requests, pseudonyms, robots_of, speak
 from veche.play.discussions import OPEN_AT_LEAST, Said
@@ -26,6 +27,8 @@ from veche.play.show import Tell
 from veche.robot import Robots
 
 ANALYTICS = "analytics-svc"
+MOST_READINGS = 5
+"""How often the books are read, at most, until nothing was stored while they were."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,17 @@ async def play(files: Files, home: Home, state: State, tell: Tell, open_at_least
 
 
 async def read_all(robots: Robots, state: State) -> tuple[Books, Told]:
-    """Wait until everybody has heard everything, and read all books."""
+    """Wait until everybody has heard everything, and read all books; anew if a clock let something happen meanwhile."""
     positions = positions_of(robots)
-    await settle(state, positions)
-    told = await what_analytics_knows(robots)
-    books = await read_books(state, positions)
-    books.parked |= await parked_by_analytics(robots)
+    for _ in range(MOST_READINGS):
+        await settle(state, positions)
+        ends = await asyncio.to_thread(stored_until, state)
+        await settle(state, positions)
+        told = await what_analytics_knows(robots)
+        books = await read_books(state, positions)
+        books.parked |= await parked_by_analytics(robots)
+        if await asyncio.to_thread(stored_until, state) == ends:
+            break
     return books, told
 
 

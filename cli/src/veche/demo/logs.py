@@ -105,6 +105,15 @@ def number(connection: "psycopg.Connection[tuple[object, ...]]", sql: LiteralStr
     return int(str(row[0])) if row is not None else 0
 
 
+def stored_until(state: State) -> dict[str, int]:
+    """Read the position of the last event in every store."""
+    found: dict[str, int] = {}
+    for service in SERVICES:
+        with connect(state, service) as connection:
+            found[service] = number(connection, END)
+    return found
+
+
 def unpublished(state: State) -> Counter[str]:
     """Count the positions each relay still has to publish, and the messages still to be sent; nothing left is not named."""
     left: Counter[str] = Counter()
