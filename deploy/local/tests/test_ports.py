@@ -22,7 +22,7 @@ def test_a_taken_port_is_replaced_and_the_others_stay() -> None:
 def test_two_stacks_that_start_at_once_choose_different_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one has claimed and does not listen on yet, the other leaves alone; its own claim it may take again."""
     monkeypatch.setattr(ports, "CLAIMS", tmp_path / "claims.json")
-    wanted = {"postgres": 29_111}
+    wanted = {"postgres": ports.choose({"postgres": 29_111})["postgres"]}
     first = ports.choose(wanted, claimant="a")
     assert ports.choose(wanted, claimant="b") != first
     assert ports.choose(wanted, claimant="a") == first

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +16,7 @@ from local_stack.processes import own_processes
 from local_stack.progress import Progress
 from local_stack.stack import UpError, Wishes
 from local_stack.state import load
-from local_stack.status import status
+from local_stack.status import Standing, status
 from local_stack.supervision import Supervisor
 from local_stack.watch import watch
 
@@ -45,19 +45,38 @@ def heard(home: Home, sentences: list[str]) -> threading.Thread:
     """Collect what is said from now on."""
     listener = threading.Thread(target=lambda: sentences.extend(watch(home, pause=0.1)), daemon=True)
     listener.start()
-    time.sleep(0.3)
+    journal = home.supervisor / "supervisord.log"
+    wait_until(lambda: any(file.path == str(journal) and file.position for file in psutil.Process().open_files()))
     return listener
 
 
-def wait_for(sentences: list[str], word: str, seconds: float = 60) -> str:
-    """Wait until a sentence with this word is heard."""
+def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something holds."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        for sentence in sentences:
-            if word in sentence:
-                return sentence
-        time.sleep(0.1)
-    raise AssertionError(f"nobody said {word!r}: {sentences}")
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def wait_for_restart(sentences: list[str], name: str) -> None:
+    """Wait until it is said that a program ended and is back; it may have been tried more than once meanwhile."""
+
+    def told() -> bool:
+        return any(f"{name} ended unexpectedly (" in said and " and was restarted; its log: " in said for said in sentences)
+
+    wait_until(told)
+
+
+def wait_for_good(home: Home) -> dict[str, Standing]:
+    """Wait until everything in a home is as it should be, and tell how it fares: what is slow to answer is not ready at first."""
+    standings: list[Standing] = []
+
+    def good() -> bool:
+        standings[:] = status(home)
+        return all(standing.good for standing in standings)
+
+    wait_until(good)
+    return {standing.name: standing for standing in standings}
 
 
 def test_a_stack_lives_through_kills_and_goes_down_without_a_trace(home: Home) -> None:
@@ -65,7 +84,7 @@ def test_a_stack_lives_through_kills_and_goes_down_without_a_trace(home: Home) -
     state = stack.up(home, WISHES, parts_only=True)
     first = pids(home)
     assert set(first) == {"postgres", "kafka", "oidc"}
-    assert all(standing.good for standing in status(home))
+    wait_for_good(home)
     with psycopg.connect(state.admin_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
 
@@ -76,21 +95,21 @@ def test_a_stack_lives_through_kills_and_goes_down_without_a_trace(home: Home) -
     listener = heard(home, said)
     for name in ("kafka", "postgres"):
         psutil.Process(first[name]).kill()
-        assert f"{name} ended unexpectedly (signal 9) and was restarted; its log: " in wait_for(said, name)
+        wait_for_restart(said, name)
     stack.up(home, WISHES, parts_only=True)
-    restarted = {standing.name: standing for standing in status(home)}
-    assert restarted["kafka"].restarts == restarted["postgres"].restarts == 1
-    assert restarted["oidc"].restarts == 0
+    standings = wait_for_good(home)
+    assert min(standings[name].restarts for name in ("kafka", "postgres")) >= 1
+    assert standings["oidc"].restarts == 0
     conformance.check(state.bootstrap)
 
     everything = own_processes(home, load(home).pids)
     assert stack.down(home) is True
-    listener.join(10)
+    listener.join(120)
     assert not [sentence for sentence in said if "supervisor" in sentence], "who takes the city down need not be told"
     assert not [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert stack.down(home) is False
 
-    again = stack.up(home, WISHES, parts_only=True)
+    again = stack.up(home, WISHES, parts_only=True, wanted=("postgres",))
     assert again.ports == state.ports
     with psycopg.connect(again.admin_url) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
@@ -105,7 +124,7 @@ def test_a_killed_supervisor_is_said_and_leaves_nothing_behind(home: Home) -> No
     assert supervisor is not None
     orphan = psutil.Process(pids(home)["postgres"])
     psutil.Process(supervisor).kill()
-    listener.join(20)
+    listener.join(120)
     assert "The supervisor has gone" in said[-1]
     assert [standing.condition for standing in status(home)] == ["down"]
     assert orphan.is_running()
@@ -118,7 +137,7 @@ def test_a_killed_supervisor_is_said_and_leaves_nothing_behind(home: Home) -> No
     supervisor = Supervisor(home).pid()
     assert supervisor is not None
     psutil.Process(supervisor).kill()
-    psutil.Process(supervisor).wait(5)
+    psutil.Process(supervisor).wait(120)
     assert stack.down(home) is True
 
 
@@ -130,7 +149,7 @@ def test_two_stacks_run_side_by_side(home: Home, tmp_path: Path) -> None:
         two = stack.up(other, WISHES, parts_only=True, wanted=("postgres",))
         assert set(one.ports.values()).isdisjoint({two.ports["postgres"]})
         stack.down(other)
-        assert all(standing.good for standing in status(home))
+        wait_for_good(home)
     finally:
         stack.down(other)
 
@@ -144,14 +163,14 @@ def test_yours_are_used_and_not_started(home: Home, postgres_admin_url: str, kaf
     state = stack.up(home, wishes, progress=Progress(told.append), parts_only=True)
     assert set(pids(home)) == {"oidc"}
     assert (state.admin_url, state.bootstrap) == (postgres_admin_url, kafka_bootstrap)
-    assert {standing.name: standing.condition for standing in status(home)} == {
+    assert {name: standing.condition for name, standing in wait_for_good(home).items()} == {
         "postgres": "yours",
         "kafka": "yours",
         "oidc": "running",
     }
     assert any("passed the conformance check" in sentence for sentence in told)
     stack.down(home)
-    assert kafka.trouble(kafka_bootstrap) is None
+    wait_until(lambda: kafka.trouble(kafka_bootstrap) is None)
 
 
 def test_a_database_of_yours_that_does_not_answer_is_a_sentence(home: Home) -> None:

@@ -24,7 +24,7 @@ PARTITIONS = 4
 RECORDS = 150
 """Records sent to each partition."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that each thing may take."""
 
 

@@ -13,7 +13,7 @@ from local_stack.supervision import Program
 Part = Literal["postgres", "kafka", "oidc"]
 EVERY_PART: tuple[Part, ...] = ("postgres", "kafka", "oidc")
 TITLES: Mapping[Part, str] = {"postgres": "PostgreSQL", "kafka": "Apache Kafka", "oidc": "Sign-in (OpenID Connect)"}
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until a part is taken for dead; PostgreSQL and Kafka may have a long log to read after a crash."""
 
 

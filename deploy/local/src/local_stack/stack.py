@@ -30,7 +30,7 @@ from local_stack.supervision import (
 WANTED_PORTS: Mapping[str, int] = {"postgres": 15432, "kafka": 19092, "kafka-controller": 19093, "oidc": 18100} | {
     service.command: service.port for service in SERVICES
 }
-SERVICE_PATIENCE = 120.0
+SERVICE_PATIENCE = 300.0
 """Seconds until a service that does not get ready is taken for broken."""
 
 QUIET = Progress()

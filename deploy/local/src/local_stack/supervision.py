@@ -232,7 +232,7 @@ def launch(home: Home, configuration: str, inherited: Mapping[str, str]) -> Supe
     if begun.returncode != 0:
         raise SupervisionError(f"The supervisor could not be started: {(begun.stdout + begun.stderr).strip()}")
     supervisor = Supervisor(home)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while supervisor.pid() is None:
         if time.monotonic() > deadline:
             raise SupervisionError(f"The supervisor does not answer; its log: {home.supervisor / 'supervisord.log'}")
