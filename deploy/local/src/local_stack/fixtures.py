@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -40,9 +41,10 @@ def _owned(directory: Path) -> TextIO | None:
 
 
 def _discard(directory: Path) -> None:
-    for part in directory.iterdir():
-        if part.is_dir():
-            down(_home(part))
+    """Stop whatever runs in a session's directory, side by side, and remove it."""
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(down, [_home(part) for part in directory.iterdir() if part.is_dir()]):
+            pass
     shutil.rmtree(directory, ignore_errors=True)
 
 
