@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from local_stack.places import Home
 from local_stack.state import State, load_secrets
+from local_stack.status import status
 from shared_chassis.postgres import role_password, role_url
 from veche.demo.day import positions_of
 from veche.demo.logs import SERVICES, settle
@@ -67,13 +68,20 @@ class City:
 
         asyncio.run(whole())
 
-    def wait_for(self, service: str, sql: str, *values: object, seconds: float = 60) -> Rows:
+    def wait_for(self, service: str, sql: str, *values: object, seconds: float = 180) -> Rows:
         """Wait until a service's database has rows to show."""
         until = monotonic() + seconds
         while not (rows := self.rows(service, sql, *values)):
             assert monotonic() < until, f"{service} still has no row: {sql}"
             sleep(0.2)
         return rows
+
+    def wait_until_good(self, seconds: float = 180) -> None:
+        """Wait until every part and service answers."""
+        until = monotonic() + seconds
+        while wrong := [standing for standing in status(self.home) if not standing.good]:
+            assert monotonic() < until, wrong
+            sleep(0.2)
 
 
 def counted(rows: Rows) -> dict[str, int]:

@@ -10,6 +10,8 @@ from uuid import UUID
 from veche.robot import Robots
 
 REQUEST, DISPATCH, NOTIFICATION = "request-svc", "dispatch-svc", "notification-svc"
+PATIENCE = 180.0
+"""Seconds that people wait for what others have yet to hear."""
 PROOF = hashlib.sha256(b"a lamp that burns").hexdigest()
 Document = Mapping[str, object]
 
@@ -28,7 +30,7 @@ class Crowd:
     async def say(self, service: str, path: str, body: object, token: str, *, patient: bool = False) -> Document:
         """Ask for something that is to be done; a patient one asks again while it is refused, for what others hear later."""
         self._said += 1
-        until = monotonic() + 60
+        until = monotonic() + PATIENCE
         while True:
             answer = await self.robots.post(service, path, body, token, f"{self._mark}-{self._said}")
             if answer.good:
@@ -39,7 +41,7 @@ class Crowd:
 
     async def see(self, service: str, path: str, holds: Callable[[Document], bool], token: str | None = None) -> Document:
         """Look at something until it is as it should be."""
-        until = monotonic() + 60
+        until = monotonic() + PATIENCE
         while True:
             answer = await self.robots.get(service, path, token or self.dispatcher)
             if answer.good and holds(answer.body):

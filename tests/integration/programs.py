@@ -44,7 +44,7 @@ class Program:
     calls: list[Call] = field(default_factory=list)
     refused: list[Call] = field(default_factory=list)
 
-    def told(self, case: UUID, *types: str, seconds: float = 60) -> list[Call]:
+    def told(self, case: UUID, *types: str, seconds: float = 180) -> list[Call]:
         """Wait until each of these was told of a case, as often as it is named; all calls."""
         until = monotonic() + seconds
         while missing := Counter(types) - Counter(
@@ -57,14 +57,16 @@ class Program:
 
 @contextmanager
 def listening(moods: int) -> Iterator[Program]:
-    """Run a program that is busy at first."""
+    """Run a program that is busy at first: so many calls are refused, however many come at the same time."""
+    one_by_one = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             call = Call({name.lower(): value for name, value in self.headers.items()}, raw)
-            busy = len(program.refused) < program.moods
-            (program.refused if busy else program.calls).append(call)
+            with one_by_one:
+                busy = len(program.refused) < program.moods
+                (program.refused if busy else program.calls).append(call)
             self.send_response(503 if busy else 204)
             self.end_headers()
 

@@ -42,6 +42,9 @@ CHECKS = [
 CALLS, CALLS_OF_STRANGERS = 30, 10
 """How many calls are made up for an operation."""
 
+PATIENCE = 120
+"""Seconds that an answer may take: that it is slow is not what is tried here."""
+
 DONE_AT_LEAST = 0.7
 """The share of operations of which at least one call has to be done, and not only refused, when whoever may do all asks."""
 
@@ -151,10 +154,10 @@ def test_no_answer_is_outside_the_description(city: City, known: Known, service:
     headers = {"Authorization": f"Bearer {token}"} if signed_in else {}
     answers: defaultdict[str, Counter[int]] = defaultdict(Counter)
     with requests.Session() as session:
-        document = session.get(f"{address}/openapi.json", timeout=10).json()
+        document = session.get(f"{address}/openapi.json", timeout=PATIENCE).json()
 
         def ask(case: Case) -> None:
-            response = case.call(base_url=address, session=session, headers=headers)
+            response = case.call(base_url=address, session=session, headers=headers, timeout=PATIENCE)
             answers[case.operation.label][response.status_code] += 1
             case.validate_response(response, checks=CHECKS)
 

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from another_year import restyle
 from city_alive import City, counted, quiet
-from conftest import DISCUSSIONS, REQUESTS, SUBMISSIONS, Day
+from conftest import DISCUSSIONS, MINUTES_TO_ANSWER, REQUESTS, SUBMISSIONS, Day
 
 from shared_events.event import topic_of
 from veche.demo.day import cpu_seconds, reported
@@ -29,6 +29,15 @@ ENDS = """
     SELECT right(originator_id, 36), convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'outcome'
     FROM stored_events WHERE topic = 'request.request-closed.v1'
 """
+BREACHED = "SELECT right(stream_id, 36) FROM event_log WHERE type = 'dispatch.deadline-breached.v1' ORDER BY 1"
+BREACHED_THOUGH_ANSWERED = """
+    SELECT breach.stream_id, breach.data FROM event_log breach JOIN event_log answer USING (stream_id)
+    WHERE breach.type = 'dispatch.deadline-breached.v1'
+        AND answer.type IN ('dispatch.assignment-accepted.v1', 'dispatch.assignment-declined.v1')
+        AND answer.time <= (breach.data ->> 'due')::timestamptz
+        AND answer.time > (breach.data ->> 'due')::timestamptz - make_interval(mins => %s)
+"""
+"""Terms for an answer, so many minutes long, that are said to be broken and were kept."""
 SENT = "SELECT DISTINCT originator_id FROM stored_events WHERE topic = 'notification.message-sent.v1'"
 OUTCOMES = {"done": "done", "withdrawn": "withdrawn", "not_responsible": "not_responsible", "open": None}
 
@@ -49,7 +58,7 @@ def test_every_check_of_the_demos_report_holds(city: City, day: Day) -> None:
     assert (
         set(report.cpu_s) >= {"veche", "postgres", "kafka", "request-svc", "analytics-streams"} or not city.state.embedded_kafka
     )
-    assert 0 < (report.e2e_p50_s or 0) <= (report.e2e_p99_s or 0) < 60
+    assert 0 < (report.e2e_p50_s or 0) <= (report.e2e_p99_s or 0)
 
 
 def test_the_figures_are_those_of_sql_and_of_the_topics(city: City, day: Day) -> None:
@@ -75,10 +84,13 @@ def test_every_row_came_to_the_end_its_file_tells(city: City, day: Day) -> None:
         request: OUTCOMES[str(row.ending)] for request, row in rows.items()
     }
     left = sorted(request for request, row in rows.items() if row.ending == "open")
-    breached = "SELECT right(originator_id, 36) FROM stored_events WHERE topic = 'dispatch.deadline-breached.v1' ORDER BY 1"
-    assert [request for (request,) in city.rows("dispatch", breached)] == left
+    breached = [request for (request,) in city.rows("dispatch", BREACHED)]
+    assert [request for request in breached if request in left] == left
+    assert not city.rows("dispatch", BREACHED_THOUGH_ANSWERED, MINUTES_TO_ANSWER)
     waiting = "SELECT request::text FROM work_item WHERE state = 'waiting' AND kind = 'deadline_breach' ORDER BY 1"
-    assert [request for (request,) in city.rows("notification", waiting)] == left
+    waits = [request for (request,) in city.rows("notification", waiting)]
+    assert [request for request in waits if request in left] == left
+    assert set(waits) <= set(breached)
 
 
 def test_rows_dispute_decline_and_bounce_as_their_numbers_tell(city: City, day: Day) -> None:
@@ -147,7 +159,9 @@ def replayed(city: City, file: Path) -> Outcome:
             pseudonym = pseudonyms(city.home, city.state)
             return await play_requests(file, city_of("los-angeles"), None, robots, pseudonym, quiet)
 
-    return asyncio.run(whole())
+    outcome = asyncio.run(whole())
+    city.settle()
+    return outcome
 
 
 def test_playing_the_same_files_again_adds_no_event(city: City, day: Day) -> None:
