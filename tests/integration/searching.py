@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -79,14 +80,27 @@ def found_in(city: City, database: str, spelt: Sequence[bytes]) -> list[tuple[st
 
 def analysts_tables(city: City, copy: Path) -> dict[str, bytes]:
     """Read all rows of the analysts' file, by table, as they were at one moment."""
-    written = None
-    while written != (written := {file: file.stat().st_mtime_ns for file in city.home.analytics.iterdir() if file.is_file()}):
+    place, written = copy / "analytics", None
+    while written != (written := _written(city.home.analytics)):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
         for file in written:
-            shutil.copy(file, copy)
-    with duckdb.connect(str(copy / "analytics.duckdb")) as connection:
+            with suppress(FileNotFoundError):
+                shutil.copy(file, place)
+    with duckdb.connect(str(place / "analytics.duckdb")) as connection:
         tables = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         assert "event" in tables
         return {name: str(connection.execute(f'SELECT * FROM "{name}"').fetchall()).encode() for name in tables}
+
+
+def _written(directory: Path) -> dict[Path, int]:
+    """Say when each file was written last, in nanoseconds."""
+    found = {}
+    for file in directory.iterdir():
+        with suppress(FileNotFoundError):
+            if file.is_file():
+                found[file] = file.stat().st_mtime_ns
+    return found
 
 
 async def read_topics(bootstrap: str) -> list[tuple[str, bytes]]:
