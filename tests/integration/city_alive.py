@@ -15,10 +15,14 @@ from local_stack.state import State, load_secrets
 from local_stack.status import status
 from shared_chassis.postgres import role_password, role_url
 from veche.demo.day import positions_of
-from veche.demo.logs import SERVICES, settle
+from veche.demo.logs import SERVICES, behind, end_offsets, positions, settle
 from veche.main import app
 from veche.play.command import robots_of
 
+UNPUBLISHED = """
+    SELECT (SELECT coalesce(max(notification_id), 0) FROM stored_events)
+        - (SELECT coalesce(max(position), 0) FROM relay_checkpoint)
+"""
 Rows = list[tuple[object, ...]]
 
 
@@ -75,6 +79,16 @@ class City:
             assert monotonic() < until, f"{service} still has no row: {sql}"
             sleep(0.2)
         return rows
+
+    def wait_until_heard(self, seconds: float = 180) -> None:
+        """Wait until every service has heard the others, twice in a row; messages still to be sent are not waited for."""
+        until, quiet = monotonic() + seconds, 0
+        while quiet < 2:
+            late = any(self.number(service, UNPUBLISHED) for service in SERVICES)
+            late = late or bool(behind(asyncio.run(end_offsets(self.state.bootstrap)), positions(self.state)))
+            quiet = 0 if late else quiet + 1
+            assert monotonic() < until, "somebody still has something to hear"
+            sleep(0.3)
 
     def wait_until_good(self, seconds: float = 180) -> None:
         """Wait until every part and service answers."""

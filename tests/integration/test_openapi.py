@@ -45,7 +45,7 @@ CALLS, CALLS_OF_STRANGERS = 30, 10
 PATIENCE = 120
 """Seconds that an answer may take: that it is slow is not what is tried here."""
 
-DONE_AT_LEAST = 0.7
+DONE_AT_LEAST = 0.6
 """The share of operations of which at least one call has to be done, and not only refused, when whoever may do all asks."""
 
 CLOSING = ("/confirmation", "/duplicate", "/rejection", "/withdrawal", "/revocation", "/resolution", "/erasure")
@@ -148,6 +148,7 @@ def _picture() -> bytes:
 @pytest.mark.parametrize("calls", [CALLS, CALLS_OF_STRANGERS], ids=["with every role", "not signed in"])
 def test_no_answer_is_outside_the_description(city: City, known: Known, service: str, calls: int) -> None:
     """Every operation, with calls that fit its description and with calls that do not; who may do all gets his work done."""
+    city.wait_until_heard()  # whatever was done in the other service before has its consequences in this one
     address = city.state.urls[service]
     token = robot_token(city.home.path, EVERYBODY, ROLES, ORGANISATION)
     signed_in = calls == CALLS
