@@ -72,7 +72,7 @@ def _partitions(topic: str) -> list[TopicPartition]:
 @asynccontextmanager
 async def _topic(bootstrap: str) -> AsyncIterator[str]:
     """Make a topic of its own for the check, and remove it afterwards."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=30_000)
     topic = f"veche-conformance-{uuid.uuid4().hex[:12]}"  # noqa: TID251  a name for one check
     try:
         try:
