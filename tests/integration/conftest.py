@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from city_alive import City, quiet
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUESTS, SUBMISSIONS, DISCUSSIONS = 150, 60, 3
-MINUTES_TO_ANSWER = 1
 SEED = 57
 """A day with every ending, and with requests that nobody is responsible for."""
 
@@ -49,23 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [next(sorted_here) if item in here else item for item in items]
 
 
-def hurried_packs(packs: Path) -> Path:
-    """Copy the city packs; in the copy Los Angeles waits a minute for an answer, not two, for these tests wait with it."""
-    shutil.copytree(ROOT / "cities", packs)
-    terms = packs / "los-angeles" / "terms.yaml"
-    usual, hurried = (f"  accept: {{unit: elapsed-minutes, minutes: {minutes}}}\n" for minutes in (2, MINUTES_TO_ANSWER))
-    text = terms.read_text(encoding="utf-8")
-    assert usual in text
-    terms.write_text(text.replace(usual, hurried), encoding="utf-8")
-    return packs
-
-
 @pytest.fixture(scope="session")
 def city(stack_directory: Path) -> Iterator[City]:
     """A city with all its parts, services and the stream processor; yours are used if the environment names them."""
     home = Home.at(stack_directory / "city", jars=ROOT / ".veche" / "kafka" / "libs")
     wishes = Wishes(
-        cities=hurried_packs(home.path / "packs"),
+        cities=ROOT / "cities",
         database_url=os.environ.get("DATABASE_URL") or None,
         bootstrap=os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         environment=dict(os.environ),
