@@ -28,6 +28,7 @@ from request_svc.application import Context
 from request_svc.domain import request as requests
 from request_svc.domain.request import INFORMATION_CAP, REQUEST
 from shared_chassis.consumer import Transient
+from shared_chassis.recorder import Firing
 from shared_chassis.store import Command
 from shared_chassis.stream import timer_id
 from shared_events.dispatch import WorkFoundImpossible
@@ -134,7 +135,8 @@ async def test_a_question_nobody_answers_ends_with_its_cap(api: httpx.AsyncClien
     due = context.store.load(REQUEST, stream_id).state.information_due
     assert due is not None
     for _ in range(2):
-        command = Command(derive(request, "cap"), "service:request-svc", fires=timer_id(stream_id, INFORMATION_CAP, "1"))
+        firing = Firing(timer_id(stream_id, INFORMATION_CAP, "1"), due)
+        command = Command(derive(request, "cap"), "service:request-svc", fires=firing)
         context.store.handle(REQUEST, stream_id, lambda known, _now: requests.give_up_waiting(known, 1, due), command)
     assert facts(context, request)[-1] == "InformationNotReceived"
     assert (await shown(api, request))["state"] == "registered"

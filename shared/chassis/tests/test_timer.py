@@ -181,8 +181,11 @@ async def test_a_reaction_that_fails_is_tried_again_and_holds_up_nobody(store: S
     assert tries[1] - tries[0] > 0.4
 
 
-async def test_a_deadline_moved_while_its_timer_fires_is_kept(store: Store, shop_database: ServiceDatabase) -> None:
-    """The old moment's firing marks nothing of the new one, which still comes."""
+@pytest.mark.parametrize("over", [False, True], ids=["to come", "come meanwhile"])
+async def test_a_deadline_moved_while_its_timer_fires_is_kept(
+    store: Store, shop_database: ServiceDatabase, *, over: bool
+) -> None:
+    """The old moment's firing marks nothing of the new one, which still comes, also where it is over by then."""
     order = place_order(store, timedelta(seconds=-1))
     entered, go_on = threading.Event(), threading.Event()
     due: list[datetime] = []
@@ -200,6 +203,8 @@ async def test_a_deadline_moved_while_its_timer_fires_is_kept(store: Store, shop
         await until(entered.is_set)
         later = datetime.now(UTC) + timedelta(hours=1)
         store.handle(ORDER, order, lambda _s, _n: [OrderPlaced(item="more", pay_until=later)], Command(uuid4(), "resident:1"))
+        if over:
+            go_on_to(shop_database, "1 hour")
         go_on.set()
         await until(lambda: store.database.query(ENDED))
         go_on_to(shop_database, "1 hour")

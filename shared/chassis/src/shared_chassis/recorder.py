@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from time import perf_counter
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -71,7 +71,13 @@ SET_TIMERS: LiteralString = """
         due_at = excluded.due_at, payload = excluded.payload, leased_until = NULL, fired_at = NULL, cancelled_at = NULL
 """
 CANCEL_TIMERS = "UPDATE timer SET cancelled_at = %(now)s WHERE timer_id = ANY (%(ids)s) AND fired_at IS NULL"
-FIRED = "UPDATE timer SET fired_at = %(now)s WHERE timer_id = ANY (%(ids)s) AND due_at <= %(now)s"  # not one moved meanwhile
+FIRED: LiteralString = """
+    UPDATE timer t SET fired_at = %(now)s
+    FROM unnest(%(ids)s::uuid[], %(dues)s::timestamptz[]) AS f (id, due_at)
+    WHERE t.timer_id = f.id AND t.due_at = f.due_at
+"""
+"""Not one moved meanwhile, though its new moment may have come too."""
+
 NOTIFY = "SELECT pg_notify(%(channel)s, '')"
 
 
@@ -106,6 +112,13 @@ class Repeated(Exception):
         self.known = known
 
 
+class Firing(NamedTuple):
+    """A timer that is fired, and the moment it was due (UTC)."""
+
+    id: UUID
+    due_at: datetime
+
+
 @dataclass(frozen=True)
 class Commit:
     """What one command decided, ready to be stored. `now` is the database's time of the decision, None for an importer."""
@@ -115,7 +128,7 @@ class Commit:
     expected: int
     recorded: Sequence[Recorded] = ()
     timers: Sequence[Set | Cancel] = ()
-    fires: UUID | None = None
+    fires: Firing | None = None
     actor: str | None = None
     body_hash: bytes | None = None
     now: datetime | None = None
@@ -336,7 +349,8 @@ def _write_timers(connection: Connection[DictRow], commits: Sequence[Commit], no
     ]
     fired = [commit.fires for commit in commits if commit.fires is not None]
     if fired:
-        connection.execute(FIRED, {"ids": fired, "now": now}, prepare=True)
+        dues = {"ids": [firing.id for firing in fired], "dues": [firing.due_at for firing in fired]}
+        connection.execute(FIRED, {**dues, "now": now}, prepare=True)
     if cancels:
         connection.execute(CANCEL_TIMERS, {"ids": cancels, "now": now}, prepare=True)
     if sets:

@@ -15,7 +15,7 @@ from eventsourcing.persistence import EventStore
 from shared_chassis.mapper import EventMapper
 from shared_chassis.metric import APPEND_CONFLICTS
 from shared_chassis.postgres import Database
-from shared_chassis.recorder import Commit, Conflict, Known, Recorder, Repeated, Stale
+from shared_chassis.recorder import Commit, Conflict, Firing, Known, Recorder, Repeated, Stale
 from shared_chassis.snapshot import Snapshot, Snapshots
 from shared_chassis.stream import Stream
 from shared_events.envelope import Envelope, Received, Recorded
@@ -80,7 +80,7 @@ class FiredTimer(Protocol):
 class Command:
     """Somebody wants something, once: the same id gives the same result however often it is repeated.
 
-    `time` is set by imports alone; `fires` is the timer this command is the word of. `expected` is the version of the stream it
+    `time` is set by imports alone; `fires` is the firing this command is the word of. `expected` is the version of the stream it
     was decided on: 0 has never existed, `EXISTING` is any other, None takes the stream as it is.
     """
 
@@ -90,7 +90,7 @@ class Command:
     correlation: UUID | None = None
     causation: UUID | None = None
     time: datetime | None = None
-    fires: UUID | None = None
+    fires: Firing | None = None
     expected: int | None = None
 
     @classmethod
@@ -102,7 +102,8 @@ class Command:
     @classmethod
     def of_timer(cls, timer: FiredTimer, service: str) -> Self:
         """Name the command a service gives itself when a timer is due."""
-        return cls(derive(timer.id, timer.due_at.isoformat()), f"service:{service}", causation=timer.id, fires=timer.id)
+        firing = Firing(timer.id, timer.due_at)
+        return cls(derive(timer.id, timer.due_at.isoformat()), f"service:{service}", causation=timer.id, fires=firing)
 
 
 @dataclass(frozen=True, slots=True)
