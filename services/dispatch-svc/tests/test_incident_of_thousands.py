@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from control_room import DISPATCHER, LIFTS, MINUTE, ControlRoom, registered, submitted
 
 from dispatch_svc.application import case, incident
+from dispatch_svc.application.context import Context
 from dispatch_svc.application.incident import BATCH
 from dispatch_svc.worker import TIMERS
 from shared_chassis.store import Command
@@ -28,9 +30,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     react = incident._react
 
-    def noting(context: object, requests: Sequence[UUID], *rest: object) -> None:
+    def noting(context: Context, requests: Sequence[UUID], *rest: Any) -> None:
         sizes.append(len(requests))
-        react(context, requests, *rest)  # type: ignore[arg-type]  # handed on
+        react(context, requests, *rest)
 
     monkeypatch.setattr(incident, "_react", noting)
     return sizes
